@@ -1,0 +1,1 @@
+"""One file of specs for each chapter, loaded when an exercise of that chapter is first checked."""

@@ -1,0 +1,456 @@
+"""The three ways to judge an answer: by its values, as a function on random inputs, as a choice.
+
+Each judge has
+    judge(answer) -> Finding        the judgement, without the exercise's name or hints
+    right_answer()                  an answer that must be found right
+    wrong_answers() -> {slip: ...}  for each slip's name, an answer that must be found to be that slip
+The last two are what the mutation tests (and, later, the sheet in the page) work from.
+"""
+
+import copy
+import inspect
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ditcourse.check.reading import (
+    Unreadable,
+    describe,
+    is_blank,
+    name_of,
+    number_text,
+    read,
+    size_text,
+    where,
+)
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A typical mistake: its name, the wrong value (or wrong function) it leads to, what to say about it."""
+
+    name: str
+    value_fn: Callable
+    message: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a judge found: the state, a sentence, and where they apply the cell (from 0) and the slip."""
+
+    state: str
+    text: str = ""
+    cell: tuple | None = None
+    slip: str | None = None
+
+
+def values(expected, slips=(), tolerance=1e-4, names=(), axes=()):
+    """Judge numbers. `expected` is a function without arguments, so that it is computed only when needed.
+
+    names  for several values in one answer: `expected` returns a tuple, the learner gives a tuple (or dict)
+    axes   names of the axes for messages, e.g. ("frame", "row", "column"); known for one and two axes
+    """
+    return Values(expected, tuple(slips), tolerance, tuple(names), tuple(axes))
+
+
+def function(
+    reference, make_inputs, slips=(), tolerance=1e-4, trials=3, names=(), axes=(), sheet=None, call=None
+):
+    """Judge a function by calling it on random inputs, some the same for everybody and one fresh.
+
+    reference    the right function; the `value_fn` of a slip is a wrong one, called in the same way
+    make_inputs  takes a numpy Generator, returns the tuple of arguments (arrays, tensors, numbers ...)
+    sheet        if given, a function that returns the first arguments to try: numbers that the learner knows
+    call         how to use the answer, if not `answer(*inputs)`; gets the answer and then the inputs
+    """
+    return Function(
+        reference, make_inputs, tuple(slips), tolerance, trials, tuple(names), tuple(axes), sheet, call
+    )
+
+
+def choice(answer, slips=None, options=()):
+    """Judge one chosen option (a text or a whole number). `slips`: {wrong option: what to say about it}.
+
+    options  all of them in the order to show; only needed where some wrong option has no message of its own
+    """
+    slips = dict(slips or {})
+    return Choice(answer, slips, tuple(options) or tuple(sorted([answer, *slips], key=str)))
+
+
+@dataclass(frozen=True)
+class Values:
+    expected: Callable
+    slips: tuple
+    tolerance: float
+    names: tuple
+    axes: tuple
+
+    def judge(self, answer):
+        wanted = self._wanted
+        try:
+            given = _read_parts(answer, self.names)
+        except Unreadable as problem:
+            return Finding("wrong", _sentence(problem))
+        left, total = _count_blank(given, wanted)
+        if left:
+            return Finding("not done", _left_text(left, total))
+        if _same(given, wanted, self.tolerance):
+            return Finding("right")
+        found = _find_slip(
+            self.slips, lambda slip: _read_own(slip.value_fn(), self.names), given, wanted, self.tolerance
+        )
+        return _report(given, wanted, self, found, owner="you have")
+
+    @cached_property
+    def _wanted(self):
+        return _read_own(self.expected(), self.names)
+
+    def right_answer(self):
+        return self.expected()
+
+    def wrong_answers(self):
+        return {slip.name: slip.value_fn() for slip in self.slips}
+
+
+@dataclass(frozen=True)
+class Function:
+    reference: Callable
+    make_inputs: Callable
+    slips: tuple
+    tolerance: float
+    trials: int
+    names: tuple
+    axes: tuple
+    sheet: Callable | None
+    call: Callable | None
+
+    def judge(self, answer):
+        if is_blank(answer):
+            return Finding("not done")
+        call = self.call
+        if type(answer) is _Ours:
+            answer, call = answer.function, None
+        if call is None and not callable(answer):
+            return Finding(
+                "wrong", f"A function is wanted here (its name, without brackets); that is {name_of(answer)}."
+            )
+        runs = []
+        for inputs in self._all_inputs():
+            result, problem = _call(answer, call, copy.deepcopy(inputs))
+            if problem:
+                return problem
+            wanted = _read_own(self.reference(*copy.deepcopy(inputs)), self.names)
+            given, problem = self._read(result, wanted)
+            if problem:
+                return problem
+            runs.append((inputs, wanted, given))
+        wrong = [i for i, (_, wanted, given) in enumerate(runs) if not _same(given, wanted, self.tolerance)]
+        if not wrong:
+            return Finding("right")
+        slip = next((slip for slip in self.slips if self._explains(slip, runs)), None)
+        inputs, wanted, given = runs[wrong[0]]
+        finding = _report(given, wanted, self, slip, owner="your function gives")
+        tried = "With the numbers of the sheet" if self.sheet and wrong[0] == 0 else "With random inputs"
+        text = f"{tried}{_shapes(inputs)}: {finding.text[:1].lower()}{finding.text[1:]}"
+        return Finding("wrong", text, finding.cell, finding.slip)
+
+    def _all_inputs(self):
+        if self.sheet:
+            yield tuple(self.sheet())
+        for seed in [*range(self.trials), None]:  # None: fresh ones, that nobody can know
+            yield tuple(self.make_inputs(np.random.default_rng(seed)))
+
+    def _read(self, result, wanted):
+        """What the learner's function returned: (readings, None), or (None, why it cannot be judged)."""
+        try:
+            given = _read_parts(result, self.names)
+        except Unreadable as reason:
+            return None, Finding("wrong", "What your function returns cannot be used: " + str(reason))
+        left, total = _count_blank(given, wanted)
+        if left and left == total:
+            return None, Finding("not done", "The function does not return a result yet.")
+        if left:
+            return None, Finding("not done", "In what the function returns, " + _left_text(left, total))
+        return given, None
+
+    def _explains(self, slip, runs):
+        return all(
+            _same(given, _read_own(slip.value_fn(*copy.deepcopy(inputs)), self.names), self.tolerance)
+            for inputs, _, given in runs
+        )
+
+    def right_answer(self):
+        return _Ours(self.reference)
+
+    def wrong_answers(self):
+        return {slip.name: _Ours(slip.value_fn) for slip in self.slips}
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """One of our own functions as an answer: it is called with the inputs, whatever `call` says."""
+
+    function: Callable
+
+
+@dataclass(frozen=True)
+class Choice:
+    answer: object
+    slips: dict
+    options: tuple
+
+    def judge(self, answer):
+        if is_blank(answer):
+            return Finding("not done")
+        options = {_plain(option): option for option in self.options}
+        chosen = options.get(_plain(answer))
+        if chosen is None:
+            names = ", ".join(repr(option) for option in self.options)
+            return Finding("wrong", f"The answer is one of these: {names}.")
+        if chosen == self.answer:
+            return Finding("right")
+        if chosen in self.slips:
+            return Finding("wrong", _sentence(self.slips[chosen]), slip=str(chosen))
+        return Finding("wrong", f"It is not {chosen!r}.")
+
+    def right_answer(self):
+        return self.answer
+
+    def wrong_answers(self):
+        return {str(option): option for option in self.slips}
+
+
+def _call(answer, call, inputs):
+    """Run the learner's function: (result, None), or (None, the finding that says what went wrong)."""
+    try:
+        return (answer(*inputs) if call is None else call(answer, *inputs)), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 (even SystemExit: a check never stops the notebook)
+        if _unfinished(answer, error):
+            return None, Finding("not done", f"A part of it is still to be written ({describe(error)}).")
+        line = _line(answer, error)
+        place = f" in line {line} of its cell or file" if line else ""
+        return None, Finding("wrong", _sentence(f"your function stopped{place} with {describe(error)}"))
+
+
+def _unfinished(answer, error):
+    """Did it stop because a `...` of the template is still there, in it or in a name that it uses?"""
+    try:
+        if isinstance(error, NotImplementedError) or "ellipsis" in str(error).lower() or _has_dots(answer):
+            return True
+        return any(
+            any(value is Ellipsis for value in frame.f_locals.values())
+            or any(frame.f_globals.get(name) is Ellipsis for name in frame.f_code.co_names)
+            for frame, _ in _own_frames(answer, error)
+        )
+    except BaseException:  # noqa: BLE001 (it is their object)
+        return False
+
+
+def _has_dots(answer):
+    """Is there still a line of nothing but `...` in its source? (Python leaves no trace of one elsewhere.)"""
+    try:
+        source = inspect.getsource(answer if hasattr(answer, "__code__") else type(answer))
+        lines = [line.split("#")[0].strip() for line in source.split("\n")]
+    except (OSError, TypeError):  # typed in where sources are not kept
+        return False
+    return "..." in lines
+
+
+def _line(answer, error):
+    """The line of the learner's own code in which it stopped, if that can be found."""
+    try:
+        return _own_frames(answer, error)[-1][1]
+    except BaseException:  # noqa: BLE001 (it is their object)
+        return None
+
+
+def _own_frames(answer, error):
+    """(frame, line) of the learner's own code on the way to the error, by its cell or file."""
+    for thing in (answer, getattr(answer, "forward", None), type(answer).__call__):
+        code = getattr(thing, "__code__", None)
+        if code is not None:
+            break
+    frames, step = [], error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == code.co_filename:
+            frames.append((step.tb_frame, step.tb_lineno))
+        step = step.tb_next
+    return frames
+
+
+def _read_own(value, names):
+    """Read a value of ours. Unreadable here is a fault of the spec, so it is raised as one."""
+    try:
+        return _read_parts(value, names)
+    except Unreadable as problem:
+        raise ValueError(f"fault in the spec of this exercise: {problem}") from None
+
+
+def _read_parts(answer, names):
+    """A list of readings: one for each name, or just one. A part that is blank as a whole is None."""
+    if not names:
+        return [None if is_blank(answer) else read(answer)]
+    if is_blank(answer):
+        return [None] * len(names)
+    parts = _split(answer, names)
+    readings = []
+    for name, part in zip(names, parts, strict=True):
+        try:
+            readings.append(None if is_blank(part) else read(part))
+        except Unreadable as problem:
+            raise Unreadable(f"in {name}: {problem}") from None
+    return readings
+
+
+def _split(answer, names):
+    wanted = f"{len(names)} values are wanted: ({', '.join(names)})"
+    try:
+        if isinstance(answer, dict):
+            if not any(name in answer for name in names):
+                raise Unreadable(f"{wanted}; this dict has none of these names.")
+            answer = [answer.get(name) for name in names]
+        elif hasattr(answer, "detach"):
+            answer = list(answer)
+        elif not isinstance(answer, (tuple, list, np.ndarray)):
+            raise Unreadable(f"{wanted}; that is {name_of(answer)}.")
+        parts = list(itertools.islice(answer, 1000))
+    except (Unreadable, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 (it is their object)
+        raise Unreadable(f"{wanted}; that is {name_of(answer)} ({describe(error)}).") from None
+    if len(parts) != len(names):
+        raise Unreadable(f"{wanted}; you gave {len(parts)}.")
+    return parts
+
+
+def _count_blank(given, wanted):
+    left = sum(
+        w.numbers.size if g is None else int(g.blank.sum()) for g, w in zip(given, wanted, strict=True)
+    )
+    total = sum(w.numbers.size if g is None else g.blank.size for g, w in zip(given, wanted, strict=True))
+    return left, total
+
+
+def _left_text(left, total):
+    if total == 1:
+        return ""
+    return f"{left} of {total} cells left." if left < total else f"All {total} cells are still to be filled."
+
+
+def _close(given, wanted, tolerance):
+    with np.errstate(all="ignore"):
+        return np.isclose(given, wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _fit(given, wanted):
+    """One number may come in brackets."""
+    if wanted.shape == () and given.size == 1:
+        return given.reshape(())
+    return given
+
+
+def _same(given, wanted, tolerance):
+    return all(
+        _fit(g.numbers, w.numbers).shape == w.numbers.shape
+        and bool(np.all(_close(_fit(g.numbers, w.numbers), w.numbers, tolerance)))
+        for g, w in zip(given, wanted, strict=True)
+    )
+
+
+def _find_slip(slips, value_of, given, wanted, tolerance):
+    """The slip that explains the answer: all its wrong cells, and they are most of what the slip changes."""
+    best, best_share = None, 0.0
+    for slip in slips:
+        share = _share(given, wanted, value_of(slip), tolerance)
+        if share > best_share:
+            best, best_share = slip, share
+    return best if best_share > 0.5 else None
+
+
+def _share(given, wanted, slipped, tolerance):
+    """How much of the slip is in the answer: 1 if the answer is the slip's value, 0 if it does not fit."""
+    if _same(given, slipped, tolerance):
+        return 1.0
+    made = done = 0
+    for g, w, s in zip(given, wanted, slipped, strict=True):
+        g, w, s = _fit(g.numbers, w.numbers), w.numbers, s.numbers
+        if g.shape != w.shape or s.shape != w.shape:
+            return 0.0
+        wrong, changed = ~_close(g, w, tolerance), ~_close(s, w, tolerance)
+        if np.any(wrong & ~_close(g, s, tolerance)):
+            return 0.0
+        made, done = made + int(changed.sum()), done + int(wrong.sum())
+    return done / made if made else 0.0
+
+
+def _report(given, wanted, judge, slip, owner):
+    """A wrong answer: the first wrong cell as a person would name it, how much is right, and the slip."""
+    if slip is None and _transposed(given, wanted, judge.tolerance):
+        slip = Slip("transposed", None, "rows and columns have changed places")
+    says = "Probably: " + _sentence(slip.message, capital=False) if slip else ""
+    slip_name = slip.name if slip else None
+    for position, (g, w) in enumerate(zip(given, wanted, strict=True)):
+        g, w = _fit(g.numbers, w.numbers), w.numbers
+        part = f"in {judge.names[position]}" if judge.names else ""
+        if g.shape != w.shape:
+            text = f"the size is {size_text(g.shape)}; {size_text(w.shape)} is wanted"
+            return Finding("wrong", _join(_sentence(_join(part, text)), says), None, slip_name)
+        wrong = ~_close(g, w, judge.tolerance)
+        if not wrong.any():
+            continue
+        cell = tuple(int(i) for i in np.argwhere(wrong)[0])
+        place = (", " if part else "") + where(cell, judge.axes) + ":" if cell else ""
+        text = _join(part + place, owner, number_text(g[cell])) + _not_finite(g[cell])
+        if g.size > 1:
+            text += f". {int(wrong.sum())} of {g.size} cells {'is' if wrong.sum() == 1 else 'are'} wrong"
+        return Finding("wrong", _join(_sentence(text), says), cell, slip_name)
+    raise AssertionError("a wrong answer has a wrong cell")
+
+
+def _transposed(given, wanted, tolerance):
+    """Is every matrix of the answer the right one with its rows as columns? (Known for every exercise.)"""
+    return all(
+        g.numbers.ndim == 2
+        and g.numbers.T.shape == w.numbers.shape
+        and bool(np.all(_close(g.numbers.T, w.numbers, tolerance)))
+        for g, w in zip(given, wanted, strict=True)
+    )
+
+
+def _not_finite(x):
+    if np.isnan(x):
+        return " (not a number)"
+    return " (infinite)" if np.isinf(x) else ""
+
+
+def _join(*texts):
+    return " ".join(text for text in texts if text)
+
+
+def _sentence(text, capital=True):
+    text = str(text).strip()
+    if capital:
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _shapes(inputs):
+    shapes = [tuple(int(n) for n in x.shape) for x in inputs if hasattr(x, "shape")]
+    if not shapes:
+        return ""
+    return " of shape " + ", ".join(str(shape) for shape in shapes)
+
+
+def _plain(option):
+    """Texts are compared without case and outer spaces, whole numbers as such; nothing else is an option."""
+    kind = type(option)
+    if kind is str:
+        return option.strip().lower()
+    if kind in (int, np.int64, np.int32):
+        return str(int(option))
+    return None
