@@ -44,3 +44,23 @@ def sample(prompt: str, out: Path, model: str, seed: int, num_inference_steps: i
 def info() -> None:
     """Versions and hardware, as the bug form asks for them."""
     click.echo(ditcourse.info())
+
+
+@main.group()
+def exercises() -> None:
+    """Exercise notebooks."""
+
+
+@exercises.command()
+@click.argument("mine", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("newer", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def update(mine: Path, newer: Path) -> None:
+    """Bring the half-done notebook MINE up to the template NEWER, keeping every cell that you have changed."""
+    from ditcourse.exercises import BadNotebook
+    from ditcourse.exercises import update as bring_up_to_date
+
+    try:
+        for line in bring_up_to_date(mine, newer):
+            click.echo(line)
+    except (BadNotebook, OSError) as error:
+        raise click.ClickException(str(error)) from error

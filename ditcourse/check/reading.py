@@ -216,8 +216,8 @@ def _number(cell, index):
 
 def where(index, axes=()):
     """(1, 2) -> 'row 2, column 3'; counting starts at 1, as on paper."""
-    if not axes:
-        axes = {1: ("entry",), 2: ("row", "column")}.get(len(index), ())
-    if len(axes) == len(index):
+    if len(axes) != len(index):
+        axes = {1: ("entry",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(index), ())
+    if axes:
         return ", ".join(f"{axis} {int(i) + 1}" for axis, i in zip(axes, index, strict=True))
     return "position (" + ", ".join(str(int(i) + 1) for i in index) + ")"

@@ -126,7 +126,7 @@ EXERCISES = (
             axes=("position",),
             slips=(
                 Slip("starts from a video", lambda: [2, 1, 6, 4],
-                     "no video is fetched: whatever is in the grid before the first step was drawn at random"),
+                     "no video is fetched: what is in the grid before the first step was drawn at random"),
                 Slip("learns while generating", lambda: [3, 1, 5, 4],
                      "the weights are corrected in training; a finished model leaves them as they are"),
                 Slip("steps before looking", lambda: [3, 6, 1, 4],
