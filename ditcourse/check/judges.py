@@ -154,7 +154,8 @@ class Function:
         inputs, wanted, given = runs[wrong[0]]
         finding = _report(given, wanted, self, slip, owner="your function gives")
         tried = "With the numbers of the sheet" if self.sheet and wrong[0] == 0 else "With random inputs"
-        text = f"{tried}{_shapes(inputs)}: {finding.text[:1].lower()}{finding.text[1:]}"
+        said = finding.text if self.names else finding.text[:1].lower() + finding.text[1:]  # a name keeps its capital
+        text = f"{tried}{_shapes(inputs)}: {said}"
         return Finding("wrong", text, finding.cell, finding.slip)
 
     def _all_inputs(self):
