@@ -15,15 +15,33 @@ def main() -> None:
 
 @main.command()
 @click.argument("prompt")
-@click.option("--out", default="clip.webp", show_default=True, type=click.Path(path_type=Path, dir_okay=False),
-              help="Where to write the clip: .webp, .gif or .png (animated).")
+@click.option(
+    "--out",
+    default="clip.webp",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the clip: .webp, .gif or .png (animated).",
+)
 @click.option("--model", default="mini", show_default=True, help="Which weights.")
 @click.option("--seed", default=0, show_default=True, help="Same prompt and seed, same clip.")
-@click.option("--steps", "num_inference_steps", default=25, show_default=True, type=click.IntRange(min=1),
-              help="Sampling steps from noise to clip.")
-@click.option("--guidance", "guidance_scale", default=2.0, show_default=True,
-              help="How hard the prompt pulls; 1 is no guidance.")
-def sample(prompt: str, out: Path, model: str, seed: int, num_inference_steps: int, guidance_scale: float) -> None:
+@click.option(
+    "--steps",
+    "num_inference_steps",
+    default=25,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Sampling steps from noise to clip.",
+)
+@click.option(
+    "--guidance",
+    "guidance_scale",
+    default=2.0,
+    show_default=True,
+    help="How hard the prompt pulls; 1 is no guidance.",
+)
+def sample(
+    prompt: str, out: Path, model: str, seed: int, num_inference_steps: int, guidance_scale: float
+) -> None:
     """Make a clip from PROMPT, for instance "a red circle moves left"."""
     from ditcourse import pipeline, world
     from ditcourse.figures import save_clip
@@ -36,8 +54,10 @@ def sample(prompt: str, out: Path, model: str, seed: int, num_inference_steps: i
         raise click.ClickException(str(error)) from error
     reading = world.read(clip)[0]
     follows = all(getattr(reading, attribute) == value for attribute, value in named.items())
-    click.echo(f"{out}: the oracle reads a {reading.colour} {reading.shape} that moves {reading.direction}; "
-               f"the prompt is {'followed' if follows else 'NOT followed'}.")
+    click.echo(
+        f"{out}: the oracle reads a {reading.colour} {reading.shape} that moves {reading.direction}; "
+        f"the prompt is {'followed' if follows else 'NOT followed'}."
+    )
 
 
 @main.command()

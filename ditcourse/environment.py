@@ -8,7 +8,9 @@ from importlib import metadata
 
 try:
     __version__ = metadata.version("ditcourse")
-    REPOSITORY = dict(line.split(", ", 1) for line in metadata.metadata("ditcourse").get_all("Project-URL"))["Repository"]
+    REPOSITORY = dict(line.split(", ", 1) for line in metadata.metadata("ditcourse").get_all("Project-URL"))[
+        "Repository"
+    ]
 except metadata.PackageNotFoundError as error:
     raise ImportError(
         "ditcourse is not installed, so its version is unknown. In a clone, run: pip install --no-deps -e ."

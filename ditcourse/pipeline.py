@@ -21,8 +21,14 @@ class Pipeline:
     def __init__(self, model: DiT):
         self.model, self.tokenizer = model, tokenizer()
 
-    def __call__(self, prompts: list[str], seed: int = 0, num_inference_steps: int = 25, guidance_scale: float = 2.0,
-                 on_step=None) -> Tensor:
+    def __call__(
+        self,
+        prompts: list[str],
+        seed: int = 0,
+        num_inference_steps: int = 25,
+        guidance_scale: float = 2.0,
+        on_step=None,
+    ) -> Tensor:
         """One clip per prompt, (B, C, T, H, W) in [-1, 1]. Same prompts and seed, same clips.
 
         Raises ValueError for a word that the model does not know. An empty prompt gives whatever comes.
@@ -30,9 +36,18 @@ class Pipeline:
         condition = self.tokenizer(prompts)
         config, device = self.model.config, self.model.pos_embed.device
         generator = torch.Generator().manual_seed(seed)  # on the CPU: every machine draws the same noise
-        noise = torch.randn(len(prompts), config.in_channels, *config.input_size, generator=generator).to(device)
-        clips = sample(self.model, noise, condition.to(device), torch.zeros_like(condition).to(device),
-                       num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, on_step=on_step)
+        noise = torch.randn(len(prompts), config.in_channels, *config.input_size, generator=generator).to(
+            device
+        )
+        clips = sample(
+            self.model,
+            noise,
+            condition.to(device),
+            torch.zeros_like(condition).to(device),
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            on_step=on_step,
+        )
         return clips.clamp(-1, 1).cpu()
 
 

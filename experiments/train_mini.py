@@ -43,7 +43,9 @@ def main(steps: int, batch_size: int, seed: int, out: Path) -> None:
         seconds += time.perf_counter() - start
         result = prompt_following(Pipeline(trainer.ema)(prompts, seed=1), prompts)
         recent = sum(trainer.losses[-50:]) / 50
-        progress.append({"step": until, "seconds": round(seconds, 1), "loss": round(recent, 4), "right": result})
+        progress.append(
+            {"step": until, "seconds": round(seconds, 1), "loss": round(recent, 4), "right": result}
+        )
         print(json.dumps(progress[-1]), flush=True)
     save_weights(trainer.ema, out)
     shipped = Pipeline(load_weights(out))
@@ -56,8 +58,13 @@ def main(steps: int, batch_size: int, seed: int, out: Path) -> None:
         "environment": environment.info().split("\n"),
         "training_seconds": round(seconds, 1),
         "progress": progress,
-        "shipped": {"clips": len(prompts) * 4, "seed": 2, "num_inference_steps": 25, "guidance_scale": 2.0,
-                    "right": right},
+        "shipped": {
+            "clips": len(prompts) * 4,
+            "seed": 2,
+            "num_inference_steps": 25,
+            "guidance_scale": 2.0,
+            "right": right,
+        },
         "losses": [round(loss, 4) for loss in trainer.losses],
     }
     write_whole(out / "run.json", (json.dumps(run, indent=1) + "\n").encode())

@@ -20,7 +20,11 @@ def edited(path, change):
 
 def test_the_learners_cells_stay_and_the_templates_cells_are_renewed(tmp_path):
     notebook = json.loads(TEMPLATE.read_text())
-    blank = next(i for i, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code" and "..." in "".join(cell["source"]))
+    blank = next(
+        i
+        for i, cell in enumerate(notebook["cells"])
+        if cell["cell_type"] == "code" and "..." in "".join(cell["source"])
+    )
 
     def work(cells):
         cells[blank]["source"] = ["answer = 42  # mine\n"]

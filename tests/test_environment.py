@@ -14,7 +14,10 @@ def test_import_is_quick_and_loads_no_torch():
     best = 9.0
     for _ in range(3):  # the best of three: the machine may be busy
         start = time.perf_counter()
-        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "ok\n"
+        assert (
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+            == "ok\n"
+        )
         best = min(best, time.perf_counter() - start)
     assert best < 1.0  # the interpreter's own start included
 
@@ -28,8 +31,10 @@ def test_setup_says_the_version_and_mends_a_difference_in_one_line(capsys):
     assert "%pip install -q --no-deps git+https://" in out and out.rstrip().endswith("@v99.1.0")
 
 
-@pytest.mark.parametrize(("available", "capability", "expected"), [(False, None, "cpu"), (True, (7, 5), "t4"),
-                                                                  (True, (8, 0), "big"), (True, (9, 0), "big")])
+@pytest.mark.parametrize(
+    ("available", "capability", "expected"),
+    [(False, None, "cpu"), (True, (7, 5), "t4"), (True, (8, 0), "big"), (True, (9, 0), "big")],
+)
 def test_rung_goes_by_compute_capability(monkeypatch, available, capability, expected):
     import torch
 

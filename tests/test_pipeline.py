@@ -33,8 +33,11 @@ def test_shuffled_prompts_are_at_chance(pipe):
     prompts = 2 * world.captions()
     other = [prompts[(7 * i + 5) % len(prompts)] for i in range(len(prompts))]
     result = prompt_following(pipe(prompts, seed=7), other)
-    truth = {name: sum(world.parse(a)[name] == world.parse(b)[name] for a, b in zip(prompts, other, strict=True)) / len(prompts)
-             for name in world.ATTRIBUTES}
+    truth = {
+        name: sum(world.parse(a)[name] == world.parse(b)[name] for a, b in zip(prompts, other, strict=True))
+        / len(prompts)
+        for name in world.ATTRIBUTES
+    }
     for name, share in truth.items():
         assert abs(result[name] - share) <= 0.05, (name, result[name], share)
     assert result["all"] < 0.1
@@ -89,18 +92,23 @@ def test_shipped_files_are_within_budget():
 def test_command_writes_a_clip_that_follows_its_prompt(tmp_path):
     out = tmp_path / "clip.webp"
     result = CliRunner().invoke(main, ["sample", "a red circle moves left", "--out", str(out)])
-    assert result.exit_code == 0 and "red circle that moves left; the prompt is followed" in result.output, result.output
+    assert result.exit_code == 0 and "red circle that moves left; the prompt is followed" in result.output, (
+        result.output
+    )
     assert out.read_bytes()[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["a red dragon moves left"], "unknown word 'dragon'"),
-    (["a red blue circle"], "more than one colour"),
-    (["red", "--out", "nowhere/clip.webp"], "no folder"),
-    (["red", "--out", "clip.mp4"], "must end in"),
-    (["red", "--model", "huge"], "no weights called"),
-    (["red", "--steps", "0"], "0 is not in the range"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a red dragon moves left"], "unknown word 'dragon'"),
+        (["a red blue circle"], "more than one colour"),
+        (["red", "--out", "nowhere/clip.webp"], "no folder"),
+        (["red", "--out", "clip.mp4"], "must end in"),
+        (["red", "--model", "huge"], "no weights called"),
+        (["red", "--steps", "0"], "0 is not in the range"),
+    ],
+)
 def test_command_refuses_in_one_line_and_writes_nothing(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["sample", *arguments])

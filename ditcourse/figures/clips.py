@@ -22,25 +22,38 @@ def to_frames(clip) -> np.ndarray:
         clip = clip.detach().float().cpu().numpy()
     clip = np.asarray(clip, dtype=np.float64)
     if clip.ndim != 4 or clip.shape[0] not in (1, 3):
-        raise ValueError(f"clip must be (C, T, H, W) with 1 or 3 channels, got shape {clip.shape}; for a batch take clips[0]")
+        raise ValueError(
+            f"clip must be (C, T, H, W) with 1 or 3 channels, got shape {clip.shape}; for a batch take clips[0]"
+        )
     frames = np.rint((np.clip(clip, -1, 1) + 1) * 127.5).astype(np.uint8).transpose(1, 2, 3, 0)
     return np.repeat(frames, 3, axis=3) if frames.shape[3] == 1 else frames
 
 
 def encode(clip, scale: int = 1, fps: float = 8, format: str = "WEBP") -> bytes:
     """The bytes of an animated picture, lossless, each pixel drawn scale x scale."""
-    images = [Image.fromarray(frame).resize((frame.shape[1] * scale, frame.shape[0] * scale), Image.Resampling.NEAREST)
-              for frame in to_frames(clip)]
+    images = [
+        Image.fromarray(frame).resize(
+            (frame.shape[1] * scale, frame.shape[0] * scale), Image.Resampling.NEAREST
+        )
+        for frame in to_frames(clip)
+    ]
     buffer = io.BytesIO()
-    images[0].save(buffer, format, save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0,
-                   **({"lossless": True, "method": 6} if format == "WEBP" else {}))
+    images[0].save(
+        buffer,
+        format,
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 / fps),
+        loop=0,
+        **({"lossless": True, "method": 6} if format == "WEBP" else {}),
+    )
     return buffer.getvalue()
 
 
 def encode_still(clip, scale: int = 1) -> bytes:
     """The bytes of the clip's middle frame, a lossless WebP."""
     middle = to_frames(clip).shape[0] // 2
-    return encode(clip[:, middle:middle + 1], scale)
+    return encode(clip[:, middle : middle + 1], scale)
 
 
 def save_clip(clip, path: str | Path, scale: int = 8, fps: float = 8) -> Path:
@@ -83,5 +96,9 @@ def show_clips(clips, labels: list[str], alt: str = "Clip: {label}", width: int 
 
     if len(clips) != len(labels):
         raise ValueError(f"every clip needs a label, got {len(clips)} clips and {len(labels)} labels")
-    return HTML("".join(clip_html(clip, alt.format(label=label), label, width, fps)
-                        for clip, label in zip(clips, labels, strict=True)))
+    return HTML(
+        "".join(
+            clip_html(clip, alt.format(label=label), label, width, fps)
+            for clip, label in zip(clips, labels, strict=True)
+        )
+    )

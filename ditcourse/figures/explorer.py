@@ -46,16 +46,23 @@ def prompt_explorer():
     data = SPRITE.read_bytes()
     prompts = world.captions()
     clips = sprite_clips(data, world.CLIP_SIZE[1])
-    readings = {prompt: {"row": row, "read": f"{r.colour} {r.shape}, moves {r.direction}"}
-                for row, (prompt, r) in enumerate(zip(prompts, world.read(clips), strict=True))}
+    readings = {
+        prompt: {"row": row, "read": f"{r.colour} {r.shape}, moves {r.direction}"}
+        for row, (prompt, r) in enumerate(zip(prompts, world.read(clips), strict=True))
+    }
     menus = "".join(
         f'<label>{name} <select data-name="{name}">'
-        + "".join(f"<option>{value}</option>" for value in world.ATTRIBUTES[name]) + "</select></label> "
+        + "".join(f"<option>{value}</option>" for value in world.ATTRIBUTES[name])
+        + "</select></label> "
         for name in ("colour", "shape", "direction")
     )
-    return HTML(TEMPLATE.replace("MENUS", menus).replace("ROWS", str(len(prompts)))
-                .replace("FRAMES", str(world.CLIP_SIZE[1])).replace("READINGS", json.dumps(readings))
-                .replace("SPRITE", base64.b64encode(data).decode()))
+    return HTML(
+        TEMPLATE.replace("MENUS", menus)
+        .replace("ROWS", str(len(prompts)))
+        .replace("FRAMES", str(world.CLIP_SIZE[1]))
+        .replace("READINGS", json.dumps(readings))
+        .replace("SPRITE", base64.b64encode(data).decode())
+    )
 
 
 TEMPLATE = """<div id="prompt-explorer">
@@ -85,7 +92,9 @@ TEMPLATE = """<div id="prompt-explorer">
     said.textContent = "Prompt: \\u201c" + prompt + "\\u201d. The oracle reads off the pixels: " + r.read + ".";
   }
   box.querySelectorAll("select").forEach(function (s) { s.addEventListener("change", show); });
-  box.querySelector("input").addEventListener("change", function (e) { screen.classList.toggle("still", e.target.checked); });
+  box.querySelector("input").addEventListener("change", function (e) {
+    screen.classList.toggle("still", e.target.checked);
+  });
   show();
 })();
 </script>

@@ -16,7 +16,9 @@ def timestep_embedding(t: Tensor, dim: int = 256) -> Tensor:
     t counts in 0..1000 and may be fractional. Source: the DiT paper's frequency embedding (2212.09748, section 3.2).
     """
     half = dim // 2
-    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
+    frequencies = torch.exp(
+        -math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / half
+    )
     angles = t.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
@@ -47,16 +49,24 @@ class Tokenizer:
         """Prompts -> (B, max_length) int64, padded with 0 on the right."""
         if isinstance(prompts, str):
             raise TypeError(f"prompts must be a list of strings, got one string: [{prompts!r}] is allowed")
-        return torch.tensor([self._numbers(prompt) for prompt in prompts], dtype=torch.long).reshape(-1, self.max_length)
+        return torch.tensor([self._numbers(prompt) for prompt in prompts], dtype=torch.long).reshape(
+            -1, self.max_length
+        )
 
     def _numbers(self, prompt: str) -> list[int]:
         words = prompt.lower().replace(",", " ").replace(".", " ").split()
         for word in words:
             if word not in self.number:
-                near = difflib.get_close_matches(word, self.vocabulary, n=3, cutoff=0.5) or sorted(self.vocabulary)
-                raise ValueError(f"unknown word {word!r} in the prompt {prompt!r}; nearest known: {', '.join(near)}")
+                near = difflib.get_close_matches(word, self.vocabulary, n=3, cutoff=0.5) or sorted(
+                    self.vocabulary
+                )
+                raise ValueError(
+                    f"unknown word {word!r} in the prompt {prompt!r}; nearest known: {', '.join(near)}"
+                )
         if len(words) > self.max_length:
-            raise ValueError(f"the prompt {prompt!r} has {len(words)} words; at most {self.max_length} are allowed")
+            raise ValueError(
+                f"the prompt {prompt!r} has {len(words)} words; at most {self.max_length} are allowed"
+            )
         return [self.number[word] for word in words] + [0] * (self.max_length - len(words))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from ditcourse.model.attention import Attention
@@ -38,7 +37,9 @@ class DiTConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.hidden_size % 4:
-            raise ValueError(f"hidden_size must be a multiple of 4 (sine and cosine of two axes), got {self.hidden_size}")
+            raise ValueError(
+                f"hidden_size must be a multiple of 4 (sine and cosine of two axes), got {self.hidden_size}"
+            )
         token_grid(self.input_size, self.patch_size)
 
 
@@ -55,7 +56,11 @@ class MLP(nn.Module):
 
     def __init__(self, dim: int, hidden: int):
         super().__init__()
-        self.fc1, self.act, self.fc2 = nn.Linear(dim, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, dim)
+        self.fc1, self.act, self.fc2 = (
+            nn.Linear(dim, hidden),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(hidden, dim),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.act(self.fc1(x)))
@@ -77,7 +82,9 @@ class DiTBlock(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = self.adaLN_modulation(c).chunk(6, dim=1)
+        shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = self.adaLN_modulation(c).chunk(
+            6, dim=1
+        )
         x = x + gate_msa.unsqueeze(1) * self.attn(modulate(self.norm1(x), shift_msa, scale_msa))
         return x + gate_mlp.unsqueeze(1) * self.mlp(modulate(self.norm2(x), shift_mlp, scale_mlp))
 
@@ -113,7 +120,9 @@ class DiT(nn.Module):
         self.y_embedder = TextEmbedder(config.vocabulary_size, D)
         positions = sincos_3d(D, *token_grid(config.input_size, patch)).float()
         self.register_buffer("pos_embed", positions, persistent=False)  # fixed: computed, not stored
-        self.blocks = nn.ModuleList(DiTBlock(D, config.num_heads, config.mlp_ratio) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(
+            DiTBlock(D, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
+        )
         self.final_layer = FinalLayer(D, patch_values)
         self.initialize_weights()
 
@@ -129,16 +138,21 @@ class DiT(nn.Module):
                 nn.init.zeros_(module.bias)
         for layer in (self.t_embedder.mlp[0], self.t_embedder.mlp[2]):
             nn.init.normal_(layer.weight, std=0.02)
-        for layer in (*(block.adaLN_modulation[1] for block in self.blocks), self.final_layer.adaLN_modulation[1],
-                      self.final_layer.linear):
+        for layer in (
+            *(block.adaLN_modulation[1] for block in self.blocks),
+            self.final_layer.adaLN_modulation[1],
+            self.final_layer.linear,
+        ):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
         size = tuple(x.shape[2:])
         if size != self.config.input_size or x.shape[1] != self.config.in_channels:
-            raise ValueError(f"x must be (B, {self.config.in_channels}, {', '.join(map(str, self.config.input_size))}), "
-                             f"got {tuple(x.shape)}")
+            raise ValueError(
+                f"x must be (B, {self.config.in_channels}, {', '.join(map(str, self.config.input_size))}), "
+                f"got {tuple(x.shape)}"
+            )
         x = self.x_embedder(patchify(x, self.config.patch_size)) + self.pos_embed  # (B, N, D)
         c = self.t_embedder(1000 * t) + self.y_embedder(tokens)  # (B, D)
         for block in self.blocks:

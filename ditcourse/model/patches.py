@@ -10,7 +10,9 @@ def token_grid(size: tuple[int, int, int], patch_size: tuple[int, int, int]) -> 
     """
     for name, side, patch in zip(("frames", "height", "width"), size, patch_size, strict=True):
         if patch < 1 or side < 1 or side % patch:
-            raise ValueError(f"{name} = {side} cannot be cut into patches of {patch}: it must be a multiple of the patch")
+            raise ValueError(
+                f"{name} = {side} cannot be cut into patches of {patch}: it must be a multiple of the patch"
+            )
     return tuple(side // patch for side, patch in zip(size, patch_size, strict=True))
 
 
@@ -22,7 +24,9 @@ def patchify(x: Tensor, patch_size: tuple[int, int, int]) -> Tensor:
     strided convolution. T = 1 is an image. `unpatchify` inverts it bit for bit.
     """
     if x.dim() != 5:
-        raise ValueError(f"x must be (B, C, T, H, W), got shape {tuple(x.shape)}; an image is a clip with T = 1")
+        raise ValueError(
+            f"x must be (B, C, T, H, W), got shape {tuple(x.shape)}; an image is a clip with T = 1"
+        )
     B, C, T, H, W = x.shape
     p_t, p_h, p_w = patch_size
     t, h, w = token_grid((T, H, W), patch_size)
@@ -31,8 +35,9 @@ def patchify(x: Tensor, patch_size: tuple[int, int, int]) -> Tensor:
     return x.reshape(B, t * h * w, C * p_t * p_h * p_w)
 
 
-def unpatchify(tokens: Tensor, patch_size: tuple[int, int, int], size: tuple[int, int, int],
-               channels_last: bool = False) -> Tensor:
+def unpatchify(
+    tokens: Tensor, patch_size: tuple[int, int, int], size: tuple[int, int, int], channels_last: bool = False
+) -> Tensor:
     """Put tokens back into clips, (B, N, C p_t p_h p_w) -> (B, C, T, H, W) for size = (T, H, W).
 
     channels_last: the values of a token run (p_t, p_h, p_w, c) instead. DiT's final layer writes them so, while
@@ -43,8 +48,8 @@ def unpatchify(tokens: Tensor, patch_size: tuple[int, int, int], size: tuple[int
     patch = p_t * p_h * p_w
     if tokens.dim() != 3 or tokens.shape[1] != t * h * w or tokens.shape[2] % patch:
         raise ValueError(
-            f"tokens must be (B, {t * h * w}, a multiple of {patch}) for size {tuple(size)} and patch {tuple(patch_size)}, "
-            f"got {tuple(tokens.shape)}"
+            f"tokens must be (B, {t * h * w}, a multiple of {patch}) for size {tuple(size)} and patch "
+            f"{tuple(patch_size)}, got {tuple(tokens.shape)}"
         )
     B, C = tokens.shape[0], tokens.shape[2] // patch
     if channels_last:

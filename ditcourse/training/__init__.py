@@ -5,5 +5,12 @@ from ditcourse.training.data import tokenizer, world_batches
 from ditcourse.training.loop import TrainConfig, Trainer
 from ditcourse.training.loss import flow_loss
 
-__all__ = ["TrainConfig", "Trainer", "flow_loss", "load_weights", "save_weights", "tokenizer",
-           "world_batches"]
+__all__ = [
+    "TrainConfig",
+    "Trainer",
+    "flow_loss",
+    "load_weights",
+    "save_weights",
+    "tokenizer",
+    "world_batches",
+]

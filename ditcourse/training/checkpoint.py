@@ -20,7 +20,9 @@ def save_weights(model: DiT, folder: str | Path, dtype: torch.dtype = torch.floa
     """Write model.safetensors (in dtype) and config.json into folder, each by replacing the old file in one move."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()
+    }
     write_whole(folder / WEIGHTS, save(tensors))
     write_whole(folder / CONFIG, (json.dumps(asdict(model.config), indent=2) + "\n").encode())
 

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from ditcourse.training.loss import flow_loss
@@ -46,7 +46,9 @@ class Trainer:
     def __init__(self, model: nn.Module, draw, config: TrainConfig):
         self.model, self.draw, self.config = model, draw, config
         self.ema = copy.deepcopy(model).requires_grad_(False).eval()
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0
+        )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.losses: list[float] = []
 
@@ -72,8 +74,10 @@ class Trainer:
 
         loss = flow_loss(self.model, x0.to(device), condition.to(device), self.generator, config.time_shift)
         if not loss.isfinite():
-            raise FloatingPointError(f"the loss at step {self.step} is {loss.item()}; try a smaller learning_rate "
-                                     f"(now {config.learning_rate}) or clip_norm (now {config.clip_norm})")
+            raise FloatingPointError(
+                f"the loss at step {self.step} is {loss.item()}; try a smaller learning_rate "
+                f"(now {config.learning_rate}) or clip_norm (now {config.clip_norm})"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)

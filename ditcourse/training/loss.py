@@ -17,8 +17,9 @@ def random_times(count: int, time_shift: float, generator: torch.Generator) -> T
     return time_shift * t / (1 + (time_shift - 1) * t)
 
 
-def flow_loss(model: nn.Module, x0: Tensor, condition: Tensor, generator: torch.Generator,
-              time_shift: float = 1.0) -> Tensor:
+def flow_loss(
+    model: nn.Module, x0: Tensor, condition: Tensor, generator: torch.Generator, time_shift: float = 1.0
+) -> Tensor:
     """Mean squared error of the predicted velocity, at one random time for each clip.
 
     x0 (B, ...) clips, condition (B, ...) one row per clip; noise and times come from the (CPU) generator, so that

@@ -33,10 +33,21 @@ def read(clips: Tensor) -> list[Reading]:
     direction, direction_confidence = _read_direction(centre)
     shape, shape_confidence = _read_shape(mask, centre)
     return [
-        Reading(ATTRIBUTES["shape"][s], ATTRIBUTES["colour"][c], ATTRIBUTES["direction"][d],
-                {"shape": round(cs, 3), "colour": round(cc, 3), "direction": round(cd, 3)})
-        for s, c, d, cs, cc, cd in zip(shape.tolist(), colour.tolist(), direction.tolist(), shape_confidence.tolist(),
-                                       colour_confidence.tolist(), direction_confidence.tolist(), strict=True)
+        Reading(
+            ATTRIBUTES["shape"][s],
+            ATTRIBUTES["colour"][c],
+            ATTRIBUTES["direction"][d],
+            {"shape": round(cs, 3), "colour": round(cc, 3), "direction": round(cd, 3)},
+        )
+        for s, c, d, cs, cc, cd in zip(
+            shape.tolist(),
+            colour.tolist(),
+            direction.tolist(),
+            shape_confidence.tolist(),
+            colour_confidence.tolist(),
+            direction_confidence.tolist(),
+            strict=True,
+        )
     ]
 
 
@@ -45,11 +56,15 @@ def _read_colour(clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     ink = PALETTE - BACKGROUND  # (4, 3)
     pixels = clips - BACKGROUND[None, :, None, None, None]
     strength = pixels.square().sum(1)  # (B, T, H, W): far from the sky counts more
-    mean = (pixels * strength[:, None]).sum((2, 3, 4)) / strength.sum((1, 2, 3)).clamp(min=1e-6)[:, None]  # (B, 3)
+    mean = (pixels * strength[:, None]).sum((2, 3, 4)) / strength.sum((1, 2, 3)).clamp(min=1e-6)[
+        :, None
+    ]  # (B, 3)
     direction = torch.nn.functional.normalize(mean, dim=1) @ torch.nn.functional.normalize(ink, dim=1).T
     best = direction.topk(2, dim=1)
     colour = best.indices[:, 0]
-    confidence = ((best.values[:, 0] - best.values[:, 1]) / 0.2).clamp(0, 1)  # the palette's nearest pair is 0.2 apart
+    confidence = ((best.values[:, 0] - best.values[:, 1]) / 0.2).clamp(
+        0, 1
+    )  # the palette's nearest pair is 0.2 apart
     along = ink[colour] / ink[colour].square().sum(1, keepdim=True)
     mask = torch.einsum("bcthw,bc->bthw", pixels, along).clamp(0, 1)
     return colour, confidence, mask

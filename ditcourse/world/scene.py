@@ -11,7 +11,9 @@ from ditcourse.world.prompts import ATTRIBUTES, captions, parse
 
 CLIP_SIZE = (3, 8, 16, 16)  # C, T, H, W
 BACKGROUND = torch.tensor([0.07, 0.09, 0.17]) * 2 - 1
-PALETTE = torch.tensor([[0.94, 0.24, 0.22], [0.25, 0.80, 0.36], [0.29, 0.52, 1.00], [1.00, 0.83, 0.22]]) * 2 - 1
+PALETTE = (
+    torch.tensor([[0.94, 0.24, 0.22], [0.25, 0.80, 0.36], [0.29, 0.52, 1.00], [1.00, 0.83, 0.22]]) * 2 - 1
+)
 HEADINGS = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])  # x, y of left, right, up, down
 RADIUS, SPEED = (2.6, 3.4), (0.6, 0.9)  # pixels; pixels a frame
 REACH = 1.3  # no shape extends further from its centre than 1.3 radii
@@ -43,14 +45,18 @@ def render(prompts: list[str], generator: torch.Generator) -> Tensor:
     for prompt in prompts:
         named = parse(prompt)
         if missing := [attribute for attribute in ATTRIBUTES if attribute not in named]:
-            raise ValueError(f"the prompt {prompt!r} names no {' and no '.join(missing)}; a scene needs all three")
+            raise ValueError(
+                f"the prompt {prompt!r} names no {' and no '.join(missing)}; a scene needs all three"
+            )
         picks.append([values.index(named[attribute]) for attribute, values in ATTRIBUTES.items()])
     return _draw(torch.tensor(picks).reshape(-1, 3), generator)
 
 
 def random_clips(count: int, generator: torch.Generator) -> tuple[Tensor, list[str]]:
     """Clips (count, 3, 8, 16, 16) of captions drawn at random, and the captions."""
-    picks = torch.stack([torch.randint(len(values), (count,), generator=generator) for values in ATTRIBUTES.values()], 1)
+    picks = torch.stack(
+        [torch.randint(len(values), (count,), generator=generator) for values in ATTRIBUTES.values()], 1
+    )
     index = (picks[:, 0] * 4 + picks[:, 1]) * 4 + picks[:, 2]  # as captions() counts
     every = captions()
     return _draw(picks, generator), [every[i] for i in index.tolist()]

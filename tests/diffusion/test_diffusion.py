@@ -24,7 +24,9 @@ def test_one_prediction_in_three_dresses():
 def test_mean_and_variance_of_the_noised_clip(t):
     """q(x_t | x_0) has mean (1 - t) x_0 and variance t^2, within 3 standard errors (A13)."""
     n, x0 = 20_000, 1.7
-    x_t = add_noise(torch.full((n,), x0), torch.randn(n, generator=torch.Generator().manual_seed(0)), torch.full((n,), t))
+    x_t = add_noise(
+        torch.full((n,), x0), torch.randn(n, generator=torch.Generator().manual_seed(0)), torch.full((n,), t)
+    )
     assert abs(x_t.mean().item() - (1 - t) * x0) < 3 * t / n**0.5
     assert abs(x_t.var().item() - t**2) < 3 * t**2 * (2 / n) ** 0.5
 
@@ -45,10 +47,12 @@ def test_shapes_are_refused_by_name():
 
 def gaussian_velocity(mean, std):
     """The exact velocity for data N(mean, std^2): E[noise - x_0 | x_t], in closed form."""
+
     def model(x, t, condition):
         t = t.reshape(-1, *[1] * (x.dim() - 1))
         gain = (t - (1 - t) * std**2) / ((1 - t) ** 2 * std**2 + t**2)
         return -mean + gain * (x - (1 - t) * mean)
+
     return model
 
 
@@ -70,8 +74,18 @@ def test_sampler_equals_diffusers(steps):
 def test_many_steps_reach_the_data_where_one_does_not():
     """From pure noise to N(0.6, 0.4^2): the spread after one step is zero, after 100 nearly right (A29)."""
     noise = torch.randn(4000, 1, generator=torch.Generator().manual_seed(0))
-    spread = {steps: sample(gaussian_velocity(0.6, 0.4), noise, torch.zeros(4000, 1), num_inference_steps=steps,
-                            guidance_scale=1).std().item() for steps in (1, 10, 100)}
+    spread = {
+        steps: sample(
+            gaussian_velocity(0.6, 0.4),
+            noise,
+            torch.zeros(4000, 1),
+            num_inference_steps=steps,
+            guidance_scale=1,
+        )
+        .std()
+        .item()
+        for steps in (1, 10, 100)
+    }
     assert spread[1] < 1e-5 and abs(spread[100] - 0.4) < 0.02
     assert abs(spread[100] - 0.4) < abs(spread[10] - 0.4) < abs(spread[1] - 0.4)
 
@@ -91,10 +105,20 @@ def test_guidance_moves_away_from_the_null_on_every_channel():
 
 def test_the_way_can_be_watched_and_the_end_repeats():
     model, noise, seen = gaussian_velocity(0.0, 1.0), torch.randn(2, 1, 1, 2, 2), []
-    first = sample(model, noise, torch.zeros(2, 1), num_inference_steps=4, guidance_scale=1,
-                   on_step=lambda t, x, x0: seen.append((t, x.shape, x0.shape)))
-    assert [t for t, *_ in seen] == [1.0, 0.75, 0.5, 0.25] and {s for _, *ss in seen for s in ss} == {noise.shape}
-    assert torch.equal(first, sample(model, noise, torch.zeros(2, 1), num_inference_steps=4, guidance_scale=1))
+    first = sample(
+        model,
+        noise,
+        torch.zeros(2, 1),
+        num_inference_steps=4,
+        guidance_scale=1,
+        on_step=lambda t, x, x0: seen.append((t, x.shape, x0.shape)),
+    )
+    assert [t for t, *_ in seen] == [1.0, 0.75, 0.5, 0.25] and {s for _, *ss in seen for s in ss} == {
+        noise.shape
+    }
+    assert torch.equal(
+        first, sample(model, noise, torch.zeros(2, 1), num_inference_steps=4, guidance_scale=1)
+    )
     with pytest.raises(ValueError, match="num_inference_steps"):
         sample(model, noise, torch.zeros(2, 1), num_inference_steps=0)
 

@@ -45,7 +45,13 @@ def test_bytes_are_the_same_each_time(tmp_path):
 
 
 def test_range_and_grey():
-    assert to_frames(torch.tensor([-2.0, -1, 0, 1, 3]).reshape(1, 1, 1, 5))[0, 0, :, 1].tolist() == [0, 0, 128, 255, 255]
+    assert to_frames(torch.tensor([-2.0, -1, 0, 1, 3]).reshape(1, 1, 1, 5))[0, 0, :, 1].tolist() == [
+        0,
+        0,
+        128,
+        255,
+        255,
+    ]
 
 
 def test_refusals(tmp_path):
@@ -62,7 +68,11 @@ def test_refusals(tmp_path):
 def test_page_html_holds_the_clip_a_still_and_the_words():
     clip = random_clip()
     data = show_clip(clip, alt='a "red" circle', label="seed <0>").data
-    assert 'alt="a &quot;red&quot; circle"' in data and "seed &lt;0&gt;" in data and "prefers-reduced-motion" in data
+    assert (
+        'alt="a &quot;red&quot; circle"' in data
+        and "seed &lt;0&gt;" in data
+        and "prefers-reduced-motion" in data
+    )
     still, moving = (base64.b64decode(found) for found in re.findall(r"base64,([A-Za-z0-9+/=]+)", data))
     np.testing.assert_array_equal(frames_of(io.BytesIO(moving)), to_frames(clip))
     np.testing.assert_array_equal(frames_of(io.BytesIO(still))[0], to_frames(clip)[2])

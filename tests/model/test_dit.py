@@ -11,7 +11,9 @@ from ditcourse.model.conditions import TextEmbedder, TimestepEmbedder, Tokenizer
 from ditcourse.model.dit import DiT, DiTBlock, DiTConfig, FinalLayer, modulate
 from ditcourse.model.positions import sincos_1d, sincos_2d, sincos_3d
 
-CONFIG = DiTConfig(input_size=(4, 8, 8), patch_size=(2, 4, 4), hidden_size=32, depth=2, num_heads=4, vocabulary_size=5)
+CONFIG = DiTConfig(
+    input_size=(4, 8, 8), patch_size=(2, 4, 4), hidden_size=32, depth=2, num_heads=4, vocabulary_size=5
+)
 
 
 def randomised(module, seed=0):
@@ -103,8 +105,14 @@ def test_rectangular_clips_keep_their_shape(size):
 def test_miniature_parameter_count_in_closed_form():
     config = DiTConfig(vocabulary_size=13)
     D, L, patch = config.hidden_size, config.depth, 3 * 2 * 4 * 4
-    closed = (L * (18 * D * D + 15 * D) + (patch * D + D) + (256 * D + D + D * D + D) + (config.vocabulary_size + 1) * D
-              + (2 * D * D + 2 * D) + (D * patch + patch))
+    closed = (
+        L * (18 * D * D + 15 * D)
+        + (patch * D + D)
+        + (256 * D + D + D * D + D)
+        + (config.vocabulary_size + 1) * D
+        + (2 * D * D + 2 * D)
+        + (D * patch + patch)
+    )
     assert sum(p.numel() for p in DiT(config).parameters()) == closed == 1_296_352
 
 
@@ -117,31 +125,68 @@ def test_forward_and_gradients_equal_diffusers():
     diffusers = pytest.importorskip("diffusers")
     D, depth, heads, classes = 32, 2, 4, 10
     theirs = diffusers.DiTTransformer2DModel(
-        num_attention_heads=heads, attention_head_dim=D // heads, in_channels=3, out_channels=3, num_layers=depth,
-        sample_size=8, patch_size=2, num_embeds_ada_norm=classes, norm_eps=1e-6).eval()
+        num_attention_heads=heads,
+        attention_head_dim=D // heads,
+        in_channels=3,
+        out_channels=3,
+        num_layers=depth,
+        sample_size=8,
+        patch_size=2,
+        num_embeds_ada_norm=classes,
+        norm_eps=1e-6,
+    ).eval()
     for module in theirs.modules():
         if hasattr(module, "downscale_freq_shift"):
             module.downscale_freq_shift = 0
-    ours = randomised(DiT(DiTConfig(input_size=(1, 8, 8), patch_size=(1, 2, 2), in_channels=3, hidden_size=D, depth=depth,
-                                    num_heads=heads, vocabulary_size=classes)))
-    state = {"pos_embed.proj.weight": ours.x_embedder.weight.reshape(D, 3, 2, 2), "pos_embed.proj.bias": ours.x_embedder.bias}
+    ours = randomised(
+        DiT(
+            DiTConfig(
+                input_size=(1, 8, 8),
+                patch_size=(1, 2, 2),
+                in_channels=3,
+                hidden_size=D,
+                depth=depth,
+                num_heads=heads,
+                vocabulary_size=classes,
+            )
+        )
+    )
+    state = {
+        "pos_embed.proj.weight": ours.x_embedder.weight.reshape(D, 3, 2, 2),
+        "pos_embed.proj.bias": ours.x_embedder.bias,
+    }
     for i, block in enumerate(ours.blocks):
-        to, q_k_v = f"transformer_blocks.{i}.", zip("qkv", block.attn.qkv.weight.chunk(3), block.attn.qkv.bias.chunk(3))
+        to, q_k_v = (
+            f"transformer_blocks.{i}.",
+            zip("qkv", block.attn.qkv.weight.chunk(3), block.attn.qkv.bias.chunk(3), strict=True),
+        )
         for name, weight, bias in q_k_v:
             state |= {f"{to}attn1.to_{name}.weight": weight, f"{to}attn1.to_{name}.bias": bias}
-        pairs = {"attn1.to_out.0": block.attn.proj, "ff.net.0.proj": block.mlp.fc1, "ff.net.2": block.mlp.fc2,
-                 "norm1.linear": block.adaLN_modulation[1], "norm1.emb.timestep_embedder.linear_1": ours.t_embedder.mlp[0],
-                 "norm1.emb.timestep_embedder.linear_2": ours.t_embedder.mlp[2]}
+        pairs = {
+            "attn1.to_out.0": block.attn.proj,
+            "ff.net.0.proj": block.mlp.fc1,
+            "ff.net.2": block.mlp.fc2,
+            "norm1.linear": block.adaLN_modulation[1],
+            "norm1.emb.timestep_embedder.linear_1": ours.t_embedder.mlp[0],
+            "norm1.emb.timestep_embedder.linear_2": ours.t_embedder.mlp[2],
+        }
         for name, layer in pairs.items():
             state |= {f"{to}{name}.weight": layer.weight, f"{to}{name}.bias": layer.bias}
         state[f"{to}norm1.emb.class_embedder.embedding_table.weight"] = ours.y_embedder.embedding.weight
-    for name, layer in (("proj_out_1", ours.final_layer.adaLN_modulation[1]), ("proj_out_2", ours.final_layer.linear)):
+    for name, layer in (
+        ("proj_out_1", ours.final_layer.adaLN_modulation[1]),
+        ("proj_out_2", ours.final_layer.linear),
+    ):
         state |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
     state = {name: tensor.detach().clone() for name, tensor in state.items()}
     missing, unexpected = theirs.load_state_dict(state, strict=False)
     assert not unexpected and all(name.endswith("pos_embed") for name in missing), (missing, unexpected)
 
-    x, label, step = torch.randn(4, 3, 8, 8), torch.randint(1, classes + 1, (4,)), torch.randint(0, 1000, (4,))
+    x, label, step = (
+        torch.randn(4, 3, 8, 8),
+        torch.randint(1, classes + 1, (4,)),
+        torch.randint(0, 1000, (4,)),
+    )
     out_theirs = theirs(x, timestep=step, class_labels=label).sample
     out_ours = ours(x[:, :, None], step / 1000, label[:, None])[:, :, 0]
     torch.testing.assert_close(out_ours, out_theirs, rtol=1e-4, atol=1e-5)
@@ -149,10 +194,16 @@ def test_forward_and_gradients_equal_diffusers():
     for out in (out_ours, out_theirs):
         out.square().mean().backward()
     theirs_grads = dict(theirs.named_parameters())
-    torch.testing.assert_close(ours.blocks[0].mlp.fc1.weight.grad, theirs_grads["transformer_blocks.0.ff.net.0.proj.weight"].grad,
-                               rtol=1e-3, atol=1e-6)
-    summed = sum(theirs_grads[f"transformer_blocks.{i}.norm1.emb.class_embedder.embedding_table.weight"].grad
-                 for i in range(depth))  # every diffusers block owns a copy; the final layer reads block 0's
+    torch.testing.assert_close(
+        ours.blocks[0].mlp.fc1.weight.grad,
+        theirs_grads["transformer_blocks.0.ff.net.0.proj.weight"].grad,
+        rtol=1e-3,
+        atol=1e-6,
+    )
+    summed = sum(
+        theirs_grads[f"transformer_blocks.{i}.norm1.emb.class_embedder.embedding_table.weight"].grad
+        for i in range(depth)
+    )  # every diffusers block owns a copy; the final layer reads block 0's
     torch.testing.assert_close(ours.y_embedder.embedding.weight.grad, summed, rtol=1e-3, atol=1e-6)
 
 
@@ -162,8 +213,16 @@ def test_positions_pinned_digits():
     torch.testing.assert_close(sincos_2d(8, 2, 2)[1], expected, rtol=0, atol=5e-5)
     clip = sincos_3d(8, 3, 2, 2).reshape(3, 4, 8)
     assert torch.equal(clip[0], sincos_2d(8, 2, 2))  # a clip's first frame is an image
-    frame_2 = [math.sin(2), math.sin(0.2), math.sin(0.02), math.sin(0.002), math.cos(2) - 1, math.cos(0.2) - 1,
-               math.cos(0.02) - 1, math.cos(0.002) - 1]
+    frame_2 = [
+        math.sin(2),
+        math.sin(0.2),
+        math.sin(0.02),
+        math.sin(0.002),
+        math.cos(2) - 1,
+        math.cos(0.2) - 1,
+        math.cos(0.02) - 1,
+        math.cos(0.002) - 1,
+    ]
     torch.testing.assert_close(clip[2] - clip[0], torch.tensor(frame_2, dtype=torch.float64).expand(4, 8))
     assert len({tuple(row) for row in sincos_3d(32, 8, 4, 4).round(decimals=6).tolist()}) == 128
     with pytest.raises(ValueError, match="even"):
@@ -202,8 +261,12 @@ def test_text_embedder_is_the_mean_of_the_words_and_has_a_null():
 
 
 def test_config_refuses_what_cannot_be_built():
-    for bad, message in (({"hidden_size": 30}, "hidden_size"), ({"depth": 0}, "depth"), ({"patch_size": (2, 4)}, "patch_size"),
-                         ({"input_size": (8, 16, 15)}, "width = 15")):
+    for bad, message in (
+        ({"hidden_size": 30}, "hidden_size"),
+        ({"depth": 0}, "depth"),
+        ({"patch_size": (2, 4)}, "patch_size"),
+        ({"input_size": (8, 16, 15)}, "width = 15"),
+    ):
         with pytest.raises(ValueError, match=message):
             DiTConfig(**bad)
     with pytest.raises(ValueError, match="num_heads = 7"):
@@ -216,5 +279,7 @@ def test_final_layer_is_linear_after_modulation():
     layer, x, c = randomised(FinalLayer(16, 5)), torch.randn(2, 3, 16), torch.randn(2, 16)
     shift, scale = layer.adaLN_modulation(c).chunk(2, dim=1)
     normed = nn.functional.layer_norm(x, (16,), eps=1e-6)
-    torch.testing.assert_close(layer(x, c), (normed * (1 + scale[:, None]) + shift[:, None]) @ layer.linear.weight.T
-                               + layer.linear.bias)
+    torch.testing.assert_close(
+        layer(x, c),
+        (normed * (1 + scale[:, None]) + shift[:, None]) @ layer.linear.weight.T + layer.linear.bias,
+    )

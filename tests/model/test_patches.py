@@ -14,7 +14,9 @@ def random_case(seed):
     dice = random.Random(seed)
     patch = tuple(dice.randint(1, 3) for _ in range(3))
     size = tuple(p * dice.randint(1, 4) for p in patch)
-    x = torch.randn(dice.randint(1, 3), dice.randint(1, 4), *size, generator=torch.Generator().manual_seed(seed))
+    x = torch.randn(
+        dice.randint(1, 3), dice.randint(1, 4), *size, generator=torch.Generator().manual_seed(seed)
+    )
     return x, patch
 
 
@@ -58,8 +60,10 @@ def test_patches_of_the_hand_sheet():
     assert torch.equal(patchify(x, (1, 2, 2))[0], torch.tensor(byhand.patchify(frames).T))
 
 
-@pytest.mark.parametrize(("size", "patch", "tokens"), [((8, 16, 16), (2, 4, 4), 64), ((1, 32, 32), (1, 2, 2), 256),
-                                                       ((16, 16, 16), (1, 2, 2), 1024)])
+@pytest.mark.parametrize(
+    ("size", "patch", "tokens"),
+    [((8, 16, 16), (2, 4, 4), 64), ((1, 32, 32), (1, 2, 2), 256), ((16, 16, 16), (1, 2, 2), 1024)],
+)
 def test_number_of_tokens(size, patch, tokens):
     assert math.prod(token_grid(size, patch)) == tokens
 

@@ -56,14 +56,19 @@ def test_a_hundred_steps_teach_something():
 def test_one_batch_can_be_learned_by_heart():
     batch = world_batches(4, torch.Generator().manual_seed(3))
     torch.manual_seed(0)
-    run = Trainer(DiT(MEDIUM), lambda count, generator: batch, TrainConfig(steps=300, batch_size=4, prompt_dropout=0))
+    run = Trainer(
+        DiT(MEDIUM), lambda count, generator: batch, TrainConfig(steps=300, batch_size=4, prompt_dropout=0)
+    )
     run.run(progress=False)
     assert sum(run.losses[-20:]) / 20 < 0.4 * sum(run.losses[:5]) / 5
 
 
 def test_stopping_and_going_on_changes_nothing():
     config = TrainConfig(steps=8, batch_size=4)
-    whole, parts = trainer(config).run(progress=False), trainer(config).run(3, progress=False).run(progress=False)
+    whole, parts = (
+        trainer(config).run(progress=False),
+        trainer(config).run(3, progress=False).run(progress=False),
+    )
     assert whole.losses == parts.losses
     for a, b in zip(whole.ema.parameters(), parts.ema.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -72,7 +77,9 @@ def test_stopping_and_going_on_changes_nothing():
 def test_average_forgets_fast_at_first_and_follows_only_parameters():
     run = trainer(TrainConfig(steps=10, batch_size=4)).run(1, progress=False)
     start = trainer(TrainConfig(steps=10, batch_size=4)).model
-    for first, now, average in zip(start.parameters(), run.model.parameters(), run.ema.parameters(), strict=True):
+    for first, now, average in zip(
+        start.parameters(), run.model.parameters(), run.ema.parameters(), strict=True
+    ):
         torch.testing.assert_close(average, 0.1 * first + 0.9 * now, rtol=1e-5, atol=1e-7)
 
 
@@ -95,20 +102,27 @@ def test_prompts_are_hidden_as_often_as_asked():
             seen.append((condition.sum(1) == 0).float().mean().item())
             return self.scale * x
 
-    Trainer(Watch(), world_batches, TrainConfig(steps=40, batch_size=100, prompt_dropout=0.25)).run(progress=False)
+    Trainer(Watch(), world_batches, TrainConfig(steps=40, batch_size=100, prompt_dropout=0.25)).run(
+        progress=False
+    )
     assert abs(sum(seen) / 40 - 0.25) < 4 * (0.25 * 0.75 / 4000) ** 0.5
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_it_harms_the_weights():
     run = trainer(TrainConfig(steps=5, batch_size=2, learning_rate=1e-3)).run(2, progress=False)
     before = [p.clone() for p in run.model.parameters()]
-    run.draw = lambda count, generator: (torch.full((count, *world.CLIP_SIZE), float("nan")), torch.zeros(count, 5).long())
+    run.draw = lambda count, generator: (
+        torch.full((count, *world.CLIP_SIZE), float("nan")),
+        torch.zeros(count, 5).long(),
+    )
     with pytest.raises(FloatingPointError, match="step 2 is nan; try a smaller learning_rate"):
         run.run(progress=False)
     assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("field", "value"), [("steps", 0), ("batch_size", -1), ("prompt_dropout", 1.5), ("learning_rate", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("steps", 0), ("batch_size", -1), ("prompt_dropout", 1.5), ("learning_rate", 0)]
+)
 def test_config_refuses(field, value):
     with pytest.raises(ValueError, match=field):
         TrainConfig(**{field: value})

@@ -25,7 +25,11 @@ def test_captions_are_48_and_say_what_parse_reads():
 def test_same_seed_same_clips_and_the_captions_match():
     clips, prompts = world.random_clips(64, dice(1))
     again, same = world.random_clips(64, dice(1))
-    assert torch.equal(clips, again) and prompts == same and not torch.equal(clips, world.random_clips(64, dice(2))[0])
+    assert (
+        torch.equal(clips, again)
+        and prompts == same
+        and not torch.equal(clips, world.random_clips(64, dice(2))[0])
+    )
     assert clips.shape == (64, *world.CLIP_SIZE) and clips.min() >= -1 and clips.max() <= 1
     assert len(set(world.random_clips(2000, dice(3))[1])) == 48
 
@@ -81,6 +85,9 @@ def test_a_scene_needs_all_three():
 def test_prompt_following_scores_only_what_is_named():
     clips = world.render(["a red circle moves left", "a blue square moves up"], dice(1))
     assert prompt_following(clips, ["a red triangle", "a blue one".replace(" one", "")]) == {
-        "shape": 0.0, "colour": 1.0, "all": 0.5}
+        "shape": 0.0,
+        "colour": 1.0,
+        "all": 0.5,
+    }
     with pytest.raises(ValueError, match="2 clips and 1 prompts"):
         prompt_following(clips, ["red"])
