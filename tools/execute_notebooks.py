@@ -42,8 +42,9 @@ def clean(notebook) -> None:
                 output.get("data", {}).pop(WIDGET_VIEW, None)
                 if "metadata" in output:
                     output["metadata"] = nbformat.from_dict({})
-            # a widget alone leaves an output with nothing in it
-            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
+            # a widget alone leaves an output with nothing in it; what the page does not show is not stored either
+            hidden = "remove-output" in cell.metadata.get("tags", [])
+            cell.outputs = [output for output in cell.outputs if output.get("data", True) and not hidden]
 
 
 def execute(path: Path, timeout: int) -> None:
@@ -53,7 +54,7 @@ def execute(path: Path, timeout: int) -> None:
             cell.outputs, cell.execution_count = [], None
     folder = {"metadata": {"path": str(path.resolve().parent)}}  # where it would run for a reader, too
     NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=folder,
-                   store_widget_state=False, record_timing=False).execute()
+                   store_widget_state=False, record_timing=False, coalesce_streams=True).execute()
     clean(notebook)
     nbformat.validate(notebook)
     path.write_text(nbformat.writes(notebook) + "\n", encoding="utf8", newline="\n")
