@@ -41,9 +41,10 @@ help:
 	@touch $@
 
 # --- the book ---------------------------------------------------------------------------------------------------
-# -W: a warning fails the build (without it a failing one exits 0); -n: so does a dead reference.
+# -W: a warning fails the build (without it a failing one exits 0); -n: so does a dead reference; --all: a page that was
+# built before, with a warning, is read again.
 book: .venv/.book
-	@$(BIN)/jupyter-book build . -W -n --keep-going
+	@$(BIN)/jupyter-book build . -W -n --keep-going --all
 	@$(BIN)/python tools/built.py
 
 serve: book

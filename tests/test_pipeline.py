@@ -119,3 +119,18 @@ def test_command_refuses_in_one_line_and_writes_nothing(tmp_path, monkeypatch, a
 def test_info_and_version():
     assert CliRunner().invoke(main, ["info"]).output.startswith(f"ditcourse {ditcourse.__version__}")
     assert ditcourse.__version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+def test_live_prompt_answers_where_the_learner_looks():
+    """The box runs the model on a click, and says what is wrong with a prompt instead of raising."""
+    from ditcourse.figures.explorer import live_prompt
+
+    prompt, _seed, guidance, button, screen = live_prompt().children
+    first = screen.value
+    assert first.count("data:image/webp") == 2
+    guidance.value = 4.0
+    button.click()
+    assert screen.value != first
+    prompt.value = "a red dragon"
+    button.click()
+    assert "unknown word" in screen.value and "dragon" in screen.value and "data:" not in screen.value

@@ -71,7 +71,7 @@ TEMPLATE = """<div id="prompt-explorer">
 #prompt-explorer .screen {width: 160px; height: 160px; margin: .6em 0; image-rendering: pixelated;
   background-image: url(data:image/webp;base64,SPRITE); background-size: calc(160px * FRAMES) calc(160px * ROWS);
   animation: prompt-explorer 1s steps(FRAMES) infinite}
-#prompt-explorer .screen.still {animation-play-state: paused}
+#prompt-explorer .screen.held {animation-play-state: paused}
 @keyframes prompt-explorer {from {background-position-x: 0} to {background-position-x: calc(-160px * FRAMES)}}
 @media (prefers-reduced-motion: reduce) {#prompt-explorer .screen {animation: none}}
 </style>
@@ -93,7 +93,7 @@ TEMPLATE = """<div id="prompt-explorer">
   }
   box.querySelectorAll("select").forEach(function (s) { s.addEventListener("change", show); });
   box.querySelector("input").addEventListener("change", function (e) {
-    screen.classList.toggle("still", e.target.checked);
+    screen.classList.toggle("held", e.target.checked);
   });
   show();
 })();

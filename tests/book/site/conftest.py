@@ -96,15 +96,16 @@ class Browser:
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def axe(self):
-        """Axe's verdict on the page as it stands, in words."""
+    def axe(self, only=()):
+        """Axe's verdict on the page as it stands, in words; only: the tags of the rules to try, all if none."""
         if not self.run("return !!window.axe"):
             self.run((gates.ROOT / "tests" / "book" / "vendor" / "axe.min.js").read_text(encoding="utf8"))
         result = self.driver.execute_async_script("""
-            const done = arguments[0];
+            const [only, done] = arguments;
             // MathJax's glyphs are many, and hidden from screen readers: the MathML beside them is looked at
-            axe.run({exclude: ["mjx-math"]}, {resultTypes: ["violations"]})
-                .then(done, error => done({error: String(error)}));""")
+            axe.run({exclude: ["mjx-math"]},
+                    {resultTypes: ["violations"], ...(only.length ? {runOnly: only} : {})})
+                .then(done, error => done({error: String(error)}));""", list(only))
         if "error" in result:
             return [result["error"]]
         return [f"{violation['id']}: {node['target']} {node['html'][:150]}"

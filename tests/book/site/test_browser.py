@@ -57,7 +57,7 @@ def look_faults(browser, width, theme) -> list[str]:
             e.tabIndex < 0 && !e.querySelector("a[href], button, input, select, textarea, [tabindex='0']"))
             .map(e => e.outerHTML.slice(0, 120));""")
     faults += [f"scrolls, but not from the keyboard: {trap}" for trap in traps]
-    return faults + browser.axe()
+    return faults + browser.axe(only=["cat.color"] if theme == "dark" else [])  # the rest is the same in both
 
 
 def test_page(browser, site, html, page):

@@ -23,6 +23,8 @@ def test_page(page, gate):
 
 
 def test_large_scripts_wait(page):
+    if page == "search":
+        return  # nothing is to be seen there before its index has come
     folder = (gates.HTML / page).parent
     assert not gates.blocking_scripts(gates.parse(read(page)), folder)
 
