@@ -316,20 +316,19 @@ def snippets(g, key):
         "given": [*pictures("F", g.frames), ("t", str(g.t))],
         "patches": named(("X", key.X)),
         "encoder": [
-            *named((W("enc"), g.W_enc), (b("enc"), g.b_enc)),
             *named((f"{W('enc')} X + {b('enc')}", key.pre_encoder)),
             *named((r"L = \text{ReLU}(\ldots)", key.L)),
         ],
-        "noise": [("N", pmatrix(key.N)), *named(("Z = L + N", key.Z))],
+        "noise": named(("Z = L + N", key.Z)),
         "condition": [("c", pmatrix(key.c))],
         "scale_shift": [
-            *named((W("ada"), g.W_ada), (b("ada"), g.b_ada), (f"{W('ada')} c + {b('ada')}", scale_shift)),
+            *named((f"{W('ada')} c + {b('ada')}", scale_shift)),
             *named((r"\text{scale}", key.scale), (r"\text{shift}", key.shift)),
         ],
         "modulate": named(("Z", key.Z), (r"C = \text{scale} \odot Z + \text{shift}", key.C)),
-        "attention": [("S", pmatrix(key.S)), ("A", r"\tfrac{1}{2}" + pmatrix(2 * key.A))],
+        "attention": [("A", r"\tfrac{1}{2}" + pmatrix(2 * key.A))],
         "pooling": named(("P = C A", key.P)),
-        "feedforward": named((W("ff"), g.W_ff), (b("ff"), g.b_ff), (f"E = {W('ff')} P + {b('ff')}", key.E)),
+        "feedforward": named((f"E = {W('ff')} P + {b('ff')}", key.E)),
         "gradient": [
             *named(("G = E - N", key.G)),
             mean_square(key),
@@ -341,7 +340,7 @@ def snippets(g, key):
         ],
         "denoise": named(("D = Z - E", key.D)),
         "decode": [
-            *named((W("dec"), g.W_dec), (b("dec"), g.b_dec), (f"{W('dec')} D + {b('dec')}", key.pre_decoder)),
+            *named((f"{W('dec')} D + {b('dec')}", key.pre_decoder)),
             *named((r"Y = \text{ReLU}(\ldots)", key.Y)),
         ],
         "video": pictures("F", key.frames),
@@ -355,6 +354,20 @@ def snippets(g, key):
     }
     assert set(steps) == {*STEP, "after"}
     return {f"step_{name}.md": aligned(*equations) for name, equations in steps.items()}
+
+
+def givens(g, key):
+    """What a step is given beside the results so far: shown in the open, above the solved step."""
+    W, b = (lambda name: rf"W_\text{{{name}}}"), (lambda name: rf"b_\text{{{name}}}")
+    steps = {
+        "encoder": named((W("enc"), g.W_enc), (b("enc"), g.b_enc)),
+        "noise": named(("N", g.noise)),
+        "scale_shift": named((W("ada"), g.W_ada), (b("ada"), g.b_ada)),
+        "attention": named(("S", key.S)),
+        "feedforward": named((W("ff"), g.W_ff), (b("ff"), g.b_ff)),
+        "decode": named((W("dec"), g.W_dec), (b("dec"), g.b_dec)),
+    }
+    return {f"given_{name}.md": aligned(*equations) for name, equations in steps.items()}
 
 
 def printed_snippet(key):
@@ -403,6 +416,7 @@ def files():
         "sheet_key.md": Sheet("key", exercise, key, solved=True, marks=True).write(),
         "colleague.md": Sheet("colleague", exercise, colleague_key(exercise), solved=True).write(),
         **snippets(exercise, key),
+        **givens(exercise, key),
         "printed.md": printed_snippet(byhand.solve(exercise, shift=exercise.printed_shift)),
         "steps_table.md": steps_table(),
     }
@@ -415,7 +429,9 @@ def stale(folder, texts):
         for name, text in texts.items()
         if not (folder / name).is_file() or (folder / name).read_bytes() != text.encode("utf-8")
     ]
-    return wrong + sorted(path.name for path in folder.glob("step_*.md") if path.name not in texts)
+    return wrong + sorted(
+        path.name for kind in ("step", "given") for path in folder.glob(f"{kind}_*.md") if path.name not in texts
+    )
 
 
 def main(arguments=None):

@@ -295,14 +295,21 @@ def facts():
     assert squares / KEY.G.size == KEY.loss
 
     yield f"whole numbers and {WORDS[halves]} halves. No box holds more than {biggest:g}."
-    yield f"One pass is {count(one_pass)} numbers. The second look, after learning, is {count(second)} more."
+    boxes = count(one_pass) - GIVEN.text.size + KEY.A.size  # the prompt's numbers stand in c already
+    yield (f"One pass is {boxes} boxes, {WORDS[KEY.A.size]} of them halves and zeros. "
+           f"The second look, after learning, is {count(second)} more.")  # fmt: skip
     yield f"copy steps 1, 12 and 13 from the solved matrices below. That saves {count(given_half)}."
     yield f"t = {GIVEN.t}, and has to guess"
     yield f"For frame 1 that is ${X[0, 0]} - {X[2, 0]} = {encoder[0, 0]}$."
     yield (f"Row 2 is (0, 1, 0, 1) with bias {GIVEN.b_enc[1]}, so ${X[1, 0]} + {X[3, 0]} + {GIVEN.b_enc[1]} "
            f"= {encoder[1, 0]}$.")  # fmt: skip
     yield f"row 1 is ({', '.join(minus(w) for w in GIVEN.W_enc[0])}), so take pixel 1 and subtract pixel 3."
-    yield f"The prompt has been turned into ({', '.join(minus(x) for x in GIVEN.text)})."
+    yield f"The prompt has been turned into ({', '.join(minus(x) for x in GIVEN.text)}):"
+    terms = " + ".join(f"{w}·{minus(x) if x >= 0 else f'({minus(x)})'}" for w, x in zip(GIVEN.W_ada[0], KEY.c, strict=True))
+    yield f"The first is {terms} + {GIVEN.b_ada[0]} = {KEY.scale[0]}."
+    (first_w, second_w), (first_p, second_p) = GIVEN.W_ff[0], KEY.P[:, 0]
+    yield (f"The first cell is {minus(first_w)}·{first_p:g} + {second_w}·{second_p:g} + {GIVEN.b_ff[0]} "
+           f"= {minus(KEY.E[0, 0])}.")  # fmt: skip
     yield f"the other two are {scores[1, 0] - scores[2, 0]} smaller."
     yield f"Softmax would give {soft[0]:.2f}, {soft[1]:.2f}, {soft[2]:.2f} and {soft[3]:.2f}"
     yield f"Clip what falls below 0; {WORDS[int((KEY.pre_decoder < 0).sum())]} pixels do."
@@ -324,7 +331,7 @@ def facts():
            f"{X[pixel, frame]}: an error of {(perfect - X)[pixel, frame] ** 2:g}, spread over "
            f"{WORDS[X.size]} pixels, is {np.mean((perfect - X) ** 2):g}.")  # fmt: skip
     yield f"the first loss would be {first['ReLU on the guess']:g} instead of {KEY.loss:g}: lower, and wrong."
-    yield f"The other {WORDS[len(raised)]} slips that we tried raise it"
+    yield f"The other {WORDS[len(raised)]} slips that we tried, such as a forgotten bias"
     yield (f"columns swapped gives {first['attention transposed']:g}, "
            f"no mixing at all {first['attention skipped']:g}.")  # fmt: skip
     yield f"is {minus(ch01.colleague_key().G[1, 1])} and should be {minus(KEY.G[1, 1])}"
