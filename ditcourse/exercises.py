@@ -10,6 +10,8 @@ Each template cell carries `metadata.ditcourse = {"cell": its id, "sha": hash of
 source no longer has that hash is the learner's. Two marks take a solution out of a solved notebook:
 
     Z = L + noise  # SOLUTION               becomes   Z = ...
+    X = [[7, 1], [0, 2]]  # SOLUTION        becomes   X = [[..., ...], [..., ...]]    (over several lines too:
+                                                      the mark stands on the last of them)
 
     ### BEGIN SOLUTION
     return scale * Z + shift                becomes   ...    (at the same indent)
@@ -140,7 +142,9 @@ def _take_out(source, at, faults):
                     f"{here}: a solution mark inside a block, begun in line {begun}; one of them is enough."
                 )
         elif re.search(rf"\S.*[^#]{LINE}$", line.rstrip()):
-            lines.append(_blank_line(line, here, faults))
+            above = _lines_above(lines, line)
+            statement = "\n".join([*lines[len(lines) - above :], line])
+            lines[len(lines) - above :] = _blank_statement(statement, here, faults).split("\n")
             blanks += 1
         elif _MARK.search(line):
             faults.append(
@@ -157,29 +161,74 @@ def _take_out(source, at, faults):
     return source, blanks
 
 
-def _blank_line(line, here, faults):
-    """`    a, b = f(x)  # SOLUTION` -> `    a, b = ..., ...`."""
-    code = line.rstrip()[: -len(LINE)].rstrip()
+def _lines_above(lines, line):
+    """How many lines right above a marked line belong to the statement that ends with it."""
+    for above in range(len(lines) + 1):
+        try:
+            ast.parse("\n".join([*lines[len(lines) - above :], line]).strip())
+            return above
+        except (SyntaxError, ValueError):
+            continue
+    return 0
+
+
+def _blank_statement(marked, here, faults):
+    """`    a, b = f(x)  # SOLUTION` -> `    a, b = ..., ...`; a list of numbers keeps its shape."""
+    code = marked.rstrip()[: -len(LINE)].rstrip()
     indent = code[: len(code) - len(code.lstrip())]
+    code = code.strip()
     try:
-        (statement,) = ast.parse(code.strip()).body
+        (statement,) = ast.parse(code).body
     except (SyntaxError, ValueError):
         statement = None
     if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
         faults.append(
             f"{here}: `{LINE}` is on a line that is not an assignment; put `{BEGIN}` and `{END}` around it."
         )
-        return line
+        return marked
     target = statement.targets[-1] if isinstance(statement, ast.Assign) else statement.target
-    dots = "..."
+    value, code = statement.value, code.encode()  # places in the tree count bytes
+    starts = [0, *(i + 1 for i, byte in enumerate(code) if byte == ord("\n"))]
     if isinstance(target, (ast.Tuple, ast.List)):
         if any(not isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)) for part in target.elts):
             faults.append(
                 f"{here}: `{LINE}` cannot blank this unpacking; put `{BEGIN}` and `{END}` around it."
             )
         dots = ", ".join(["..."] * len(target.elts))
-    before_value = code.strip().encode()[: statement.value.col_offset].decode()
+    elif cells := _cells(value):
+        for cell in reversed(cells):
+            begin = starts[cell.lineno - 1] + cell.col_offset
+            code = code[:begin] + b"..." + code[starts[cell.end_lineno - 1] + cell.end_col_offset :]
+        return indent + code.decode()
+    else:
+        dots = "..."
+    before_value = code[: starts[value.lineno - 1] + value.col_offset].decode()
     return indent + before_value[: before_value.rindex("=") + 1] + " " + dots
+
+
+def _cells(value):
+    """The numbers and texts written in nested lists, or in `np.array(lists)`; [] if there is anything else."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "np.array":
+        if len(value.args) != 1 or value.keywords:
+            return []
+        value = value.args[0]
+    if not isinstance(value, ast.List):
+        return []
+    cells = []
+    for part in value.elts:
+        found = _cells(part) if isinstance(part, ast.List) else [part] * _is_constant(part)
+        if not found:
+            return []
+        cells += found
+    return cells
+
+
+def _is_constant(node):
+    """-2, 1/2, "G[2,2]": is it written down in full?"""
+    return all(
+        isinstance(part, (ast.Constant, ast.UnaryOp, ast.BinOp, ast.unaryop, ast.operator))
+        for part in ast.walk(node)
+    )
 
 
 def _parse(source, at, faults, what):

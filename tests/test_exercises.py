@@ -111,7 +111,7 @@ def test_blank():
     ("line", "blanked"),
     [
         ("Z = L + N  # SOLUTION", "Z = ..."),
-        ("    Z = '=' + N # SOLUTION  ", "    Z = ..."),
+        ("if N:\n    Z = '=' + N # SOLUTION  ", "if N:\n    Z = ..."),
         ("Z: int = (1 + 2) * 3  # SOLUTION", "Z: int = ..."),
         ("Z = (1 + 2)  # SOLUTION", "Z = ..."),
         ("a = b = 1  # SOLUTION", "a = b = ..."),
@@ -120,11 +120,41 @@ def test_blank():
         ("self.w, x[0], z = 1, 2, '# hash'  # SOLUTION", "self.w, x[0], z = ..., ..., ..."),
         ("größe = 'ß'  # SOLUTION", "größe = ..."),
         ("x['a=b'] = 1  # SOLUTION", "x['a=b'] = ..."),
+        ("x = (\n1\n)  # SOLUTION", "x = ..."),
+        ("def f():\n    return g(\n    )\nx = f(\n1,\n)  # SOLUTION", "def f():\n    return g(\n    )\nx = ..."),
     ],
 )
 def test_blank_lines(line, blanked):
     faults = []
-    assert exercises._blank_line(line, "here", faults) == blanked
+    assert exercises._take_out(line, "here", faults) == (blanked, 1)
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    ("line", "blanked"),
+    [
+        ("c = [0, 1, -1]  # SOLUTION", "c = [..., ..., ...]"),
+        ("if X:\n    A = [[1/2, 0],\n  [0, 1.5]]  # SOLUTION", "if X:\n    A = [[..., ...],\n  [..., ...]]"),
+        ("a = 1\nX = [[7, 1],\n     [0, -2]]  # SOLUTION", "a = 1\nX = [[..., ...],\n     [..., ...]]"),
+        (
+            "größe = [\n    'ß', 2,  # row 1\n    (1 + 2) * 3,\n]  # SOLUTION",
+            "größe = [\n    ..., ...,  # row 1\n    ...,\n]",
+        ),
+        ("f = [[[1], [2]], [[3], [4]]]  # SOLUTION", "f = [[[...], [...]], [[...], [...]]]"),
+        ("X = np.array([[1, 2], [3, 4]])  # SOLUTION", "X = np.array([[..., ...], [..., ...]])"),
+        ("X: list = [1]  # SOLUTION", "X: list = [...]"),
+        # a blank would not run, or there is nothing to keep the shape of
+        ("X = np.array([1, 2], dtype=float)  # SOLUTION", "X = ..."),
+        ("X = torch.tensor([1, 2])  # SOLUTION", "X = ..."),
+        ("X = [1, n]  # SOLUTION", "X = ..."),
+        ("X = [[1], []]  # SOLUTION", "X = ..."),
+        ("X = [i for i in range(3)]  # SOLUTION", "X = ..."),
+        ("a, b = [1, 2]  # SOLUTION", "a, b = ..., ..."),
+    ],
+)
+def test_a_list_of_numbers_keeps_its_shape(line, blanked):
+    faults = []
+    assert exercises._take_out(line, "here", faults) == (blanked, 1)
     assert not faults
 
 
@@ -173,9 +203,13 @@ BAD = {
         bad(7, code("def f():\n    return 1  # SOLUTION")),
         "cell 8, line 2: `# SOLUTION` is on a line that is not an assignment; put `### BEGIN SOLUTION` and",
     ),
-    "end of a long assignment": (
-        bad(7, code("x = (\n1\n)  # SOLUTION")),
-        "cell 8, line 3: `# SOLUTION` is on a line that is not an assignment",
+    "end of a long call": (
+        bad(7, code("x = 1\nprint(\n1\n)  # SOLUTION")),
+        "cell 8, line 4: `# SOLUTION` is on a line that is not an assignment",
+    ),
+    "list that does not begin": (
+        bad(7, code("x = 1\n[0, 2]]  # SOLUTION")),
+        "cell 8, line 2: `# SOLUTION` is on a line that is not an assignment",
     ),
     "augmented": (bad(7, code("x += 1  # SOLUTION")), "cell 8, line 1: `# SOLUTION` is on a line that is"),
     "two statements": (bad(7, code("x = 1; y = 2  # SOLUTION")), "is on a line that is not an assignment"),

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from ditcourse.check.reading import (
+    Reading,
     Unreadable,
     describe,
     is_blank,
@@ -94,15 +95,22 @@ class Values:
             given = _read_parts(answer, self.names)
         except Unreadable as problem:
             return Finding("wrong", _sentence(problem))
-        left, total = _count_blank(given, wanted)
-        if left:
-            return Finding("not done", _left_text(left, total))
-        if _same(given, wanted, self.tolerance):
+        given = _fit(given, wanted)
+        left, total = _count_blank(given)
+        if left and left == total:
+            return Finding("not done", _left_text(left, total, self.axes))
+        right = _same(given, wanted, self.tolerance)
+        if right and not left:
             return Finding("right")
-        found = _find_slip(
+        found = None if right else _find_slip(
             self.slips, lambda slip: _read_own(slip.value_fn(), self.names), given, wanted, self.tolerance
         )
-        return _report(given, wanted, self, found, owner="you have")
+        if not left:
+            return _report(given, wanted, self, found, owner="you have")
+        text = _left_text(left, total, self.axes)
+        if right:
+            return Finding("not done", text + " Those filled are right so far.")
+        return _report_partial(given, wanted, self, found, text)
 
     @cached_property
     def _wanted(self):
@@ -170,11 +178,13 @@ class Function:
             given = _read_parts(result, self.names)
         except Unreadable as reason:
             return None, Finding("wrong", "What your function returns cannot be used: " + str(reason))
-        left, total = _count_blank(given, wanted)
+        given = _fit(given, wanted)
+        left, total = _count_blank(given)
         if left and left == total:
             return None, Finding("not done", "The function does not return a result yet.")
         if left:
-            return None, Finding("not done", "In what the function returns, " + _left_text(left, total))
+            text = "In what the function returns, " + _left_text(left, total, self.axes)
+            return None, Finding("not done", text)
         return given, None
 
     def _explains(self, slip, runs):
@@ -329,18 +339,36 @@ def _split(answer, names):
     return parts
 
 
-def _count_blank(given, wanted):
-    left = sum(
-        w.numbers.size if g is None else int(g.blank.sum()) for g, w in zip(given, wanted, strict=True)
-    )
-    total = sum(w.numbers.size if g is None else g.blank.size for g, w in zip(given, wanted, strict=True))
-    return left, total
+def _fit(given, wanted):
+    """A part that is blank as a whole gets the wanted shape; one number may come in brackets."""
+    fitted = []
+    for g, w in zip(given, wanted, strict=True):
+        if g is None:
+            g = Reading(np.full(w.numbers.shape, np.nan), np.ones(w.numbers.shape, dtype=bool))
+        elif w.numbers.shape == () and g.numbers.size == 1:
+            g = Reading(g.numbers.reshape(()), g.blank.reshape(()))
+        fitted.append(g)
+    return fitted
 
 
-def _left_text(left, total):
+def _count_blank(given):
+    return sum(int(g.blank.sum()) for g in given), sum(g.blank.size for g in given)
+
+
+def _untouched(part):
+    return part.blank.size > 0 and bool(part.blank.all())  # an empty list is an answer, and a wrong one
+
+
+def _cells(axes):
+    """What one number of the answer is called: the name of its only axis, if it has one."""
+    return f"{axes[0]}s" if len(axes) == 1 else "cells"
+
+
+def _left_text(left, total, axes):
     if total == 1:
         return ""
-    return f"{left} of {total} cells left." if left < total else f"All {total} cells are still to be filled."
+    cells = _cells(axes)
+    return f"{left} of {total} {cells} left." if left < total else f"All {total} {cells} are still to be filled."
 
 
 def _close(given, wanted, tolerance):
@@ -348,17 +376,12 @@ def _close(given, wanted, tolerance):
         return np.isclose(given, wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
-def _fit(given, wanted):
-    """One number may come in brackets."""
-    if wanted.shape == () and given.size == 1:
-        return given.reshape(())
-    return given
-
-
 def _same(given, wanted, tolerance):
+    """Are all the cells that are filled as wanted?"""
     return all(
-        _fit(g.numbers, w.numbers).shape == w.numbers.shape
-        and bool(np.all(_close(_fit(g.numbers, w.numbers), w.numbers, tolerance)))
+        _untouched(g)
+        or (g.numbers.shape == w.numbers.shape
+            and bool(np.all(g.blank | _close(g.numbers, w.numbers, tolerance))))
         for g, w in zip(given, wanted, strict=True)
     )
 
@@ -374,43 +397,92 @@ def _find_slip(slips, value_of, given, wanted, tolerance):
 
 
 def _share(given, wanted, slipped, tolerance):
-    """How much of the slip is in the answer: 1 if the answer is the slip's value, 0 if it does not fit."""
-    if _same(given, slipped, tolerance):
+    """How much of the slip is in the filled cells: 1 if they have the slip's values, 0 if it does not fit.
+
+    While cells are left, one wrong cell is called a slip only if the slip changes no other.
+    """
+    complete = not any(g.blank.any() for g in given)
+    if complete and _same(given, slipped, tolerance):
         return 1.0
-    made = done = 0
-    for g, w, s in zip(given, wanted, slipped, strict=True):
-        g, w, s = _fit(g.numbers, w.numbers), w.numbers, s.numbers
-        if g.shape != w.shape or s.shape != w.shape:
+    made = done = left = 0
+    for g, w, s in zip(given, wanted, _fit(slipped, wanted), strict=True):
+        if g.numbers.shape != w.numbers.shape and _same([g], [s], tolerance):
+            made, done = made + 2, done + 2  # a shape of its own is no chance
+            continue
+        if w.numbers.shape != s.numbers.shape and _untouched(g):
+            continue
+        if g.numbers.shape != w.numbers.shape or s.numbers.shape != w.numbers.shape:
             return 0.0
-        wrong, changed = ~_close(g, w, tolerance), ~_close(s, w, tolerance)
-        if np.any(wrong & ~_close(g, s, tolerance)):
+        wrong = ~g.blank & ~_close(g.numbers, w.numbers, tolerance)
+        changed = ~_close(s.numbers, w.numbers, tolerance)
+        if np.any(wrong & ~_close(g.numbers, s.numbers, tolerance)):
             return 0.0
-        made, done = made + int(changed.sum()), done + int(wrong.sum())
-    return done / made if made else 0.0
+        made, done = made + int((changed & ~g.blank).sum()), done + int(wrong.sum())
+        left += int((changed & g.blank).sum())
+    if not done or (done == 1 and left):
+        return 0.0
+    return done / made
 
 
 def _report(given, wanted, judge, slip, owner):
     """A wrong answer: the first wrong cell as a person would name it, how much is right, and the slip."""
     if slip is None and _transposed(given, wanted, judge.tolerance):
         slip = Slip("transposed", None, "rows and columns have changed places")
-    says = "Probably: " + _sentence(slip.message, capital=False) if slip else ""
-    slip_name = slip.name if slip else None
+    name, text, cell, wrong = _first_wrong(given, wanted, judge, owner)
+    if cell is None:
+        text = _sentence(text, capital=not text.startswith(name or " "))
+    else:
+        place = (", " if name else "") + where(cell, judge.axes) + ":" if cell else ""
+        text = _join((f"in {name}" if name else "") + place, text)
+        if wrong.size > 1:
+            verb = "is" if wrong.sum() == 1 else "are"
+            text += f". {int(wrong.sum())} of {wrong.size} {_cells(judge.axes)} {verb} wrong"
+        text = _sentence(text)
+    return Finding("wrong", _join(text, _probably(slip)), cell, slip.name if slip else None)
+
+
+def _report_partial(given, wanted, judge, slip, text):
+    """An answer with cells left, some of the others wrong."""
+    name, says, cell, _ = _first_wrong(given, wanted, judge, owner="you have")
+    if cell is None:
+        says = _sentence(says, capital=not says.startswith(name or " "))
+    else:
+        place = _join(name, where(cell, judge.axes) if cell else "")
+        says = f"Of those filled, {place} is wrong: {says}."
+    return Finding("not done", _join(text, says, _probably(slip)), cell, slip.name if slip else None)
+
+
+def _first_wrong(given, wanted, judge, owner):
+    """(name of the part, what it is, the cell, which cells are wrong); the cell is None for a wrong size."""
     for position, (g, w) in enumerate(zip(given, wanted, strict=True)):
-        g, w = _fit(g.numbers, w.numbers), w.numbers
-        part = f"in {judge.names[position]}" if judge.names else ""
-        if g.shape != w.shape:
-            text = f"the size is {size_text(g.shape)}; {size_text(w.shape)} is wanted"
-            return Finding("wrong", _join(_sentence(_join(part, text)), says), None, slip_name)
-        wrong = ~_close(g, w, judge.tolerance)
-        if not wrong.any():
+        name = judge.names[position] if judge.names else ""
+        if _untouched(g):
             continue
-        cell = tuple(int(i) for i in np.argwhere(wrong)[0])
-        place = (", " if part else "") + where(cell, judge.axes) + ":" if cell else ""
-        text = _join(part + place, owner, number_text(g[cell])) + _not_finite(g[cell])
-        if g.size > 1:
-            text += f". {int(wrong.sum())} of {g.size} cells {'is' if wrong.sum() == 1 else 'are'} wrong"
-        return Finding("wrong", _join(_sentence(text), says), cell, slip_name)
+        if g.numbers.shape != w.numbers.shape:
+            return name, _size_says(g.numbers.shape, w.numbers.shape, judge, name, owner), None, None
+        wrong = ~g.blank & ~_close(g.numbers, w.numbers, judge.tolerance)
+        if wrong.any():
+            cell = tuple(int(i) for i in np.argwhere(wrong)[0])
+            number = g.numbers[cell]
+            return name, f"{owner} {number_text(number)}" + _not_finite(number), cell, wrong
     raise AssertionError("a wrong answer has a wrong cell")
+
+
+def _size_says(given, wanted, judge, name, owner):
+    """'c has 4 numbers, 5 are wanted', or without a name 'you have 4 numbers, 5 are wanted'."""
+    if owner == "you have":
+        has = f"{name} has" if name else owner
+    else:
+        has = _join(f"in {name}" if name else "", owner)
+    if given == ():
+        has = f"{name} is" if name and owner == "you have" else has
+    many = len(wanted) in (1, 2, 3) and wanted[0] != 1
+    needed = str(wanted[0]) if len(given) == len(wanted) == 1 else size_text(wanted, judge.axes)
+    return f"{has} {size_text(given, judge.axes)}, {needed} {'are' if many else 'is'} wanted"
+
+
+def _probably(slip):
+    return "Probably: " + _sentence(slip.message, capital=False) if slip else ""
 
 
 def _transposed(given, wanted, tolerance):

@@ -75,16 +75,22 @@ def describe(error):
     return f"{name}: {text}" if text else name
 
 
-def size_text(shape):
-    """(2, 4) -> '2 x 4 (rows x columns)'."""
+def size_text(shape, axes=()):
+    """(4,) -> '4 numbers', (2, 4) -> '2 rows of 4', (4, 2, 2) -> '4 frames of 2 x 2'."""
+
+    def count(n, what):
+        return f"{n} {what}" + "s" * (n != 1)
+
     if len(shape) == 0:
         return "one number"
     if len(shape) == 1:
-        return (
-            f"{shape[0]} numbers in a row, shape ({shape[0]},)" if shape[0] != 1 else "one number in a list"
-        )
-    text = " x ".join(str(n) for n in shape)
-    return text + (" (rows x columns)" if len(shape) == 2 else "")
+        return count(shape[0], "number") + " in a list" * (shape[0] == 1)
+    if len(shape) == 2:
+        return f"{count(shape[0], 'row')} of {shape[1]}"
+    if len(shape) == 3:
+        first = axes[0] if len(axes) == 3 else "frame"
+        return f"{count(shape[0], first)} of {shape[1]} x {shape[2]}"
+    return "an array of " + " x ".join(str(n) for n in shape)
 
 
 def number_text(x):
@@ -156,7 +162,7 @@ def _spend(x, budget, convert):
     shape = tuple(int(n) for n in x.shape) if hasattr(x, "shape") else ()
     cells = math.prod(shape)
     if cells > budget[0]:
-        raise Unreadable(f"its size is {size_text(shape)}, far more than this exercise asks for.")
+        raise Unreadable(f"it has {size_text(shape)}, far more than this exercise asks for.")
     array = convert(x)
     budget[0] -= max(array.size, 1)
     if budget[0] < 0:

@@ -36,7 +36,7 @@ def draw_flow(exercise, key):
         came = getattr(key, name).shape
         if came != shape:
             raise ValueError(f"{name}: came with shape {came}; the picture is made for {shape}")
-    ax = _canvas(18, 54.4)
+    ax = _canvas(18, 55.4)
     _legend(ax)
     _to_latent(ax, exercise, key)
     _condition(ax, exercise, key)
@@ -141,8 +141,10 @@ def _learning(ax, exercise, key):
     after = RIGHT + 4.9
     _arrow(ax, (10.6, 33.9), (RIGHT, 33.9), "learning")
     _matrix(ax, "G", key.G, RIGHT + 0.2, 32.9, "learning")
-    _caption(ax, RIGHT + 0.2, 35.9, "gradient", two_lines=True)
-    _text(ax, RIGHT + 0.2, 37.7, f"$G = E - N$\nMSE {_number(key.loss)} (the loss)")
+    _arrow(ax, (RIGHT + 0.7, 36.4), (RIGHT + 0.7, 35.1), "noise")
+    _text(ax, RIGHT + 1.2, 35.85, "true noise $N$")
+    _caption(ax, RIGHT + 0.2, 37.3, "gradient", two_lines=True)
+    _text(ax, RIGHT + 0.2, 39.2, f"$G = E - N$\nMSE {_number(key.loss)}: the latent loss")
     _arrow(ax, (after + 0.5, 33.9), (after + 0.5, 31.85), "learning", start=(RIGHT + 4.4, 33.9))
     _matrix(ax, "b_ff_after", key.b_ff_after, after, 29.65, "learning")
     _arrow(ax, (after - 0.15, 30.65), (RIGHT + 3.35, 30.65), "learning")
@@ -172,7 +174,9 @@ def _to_video(ax, exercise, key):
     _text(ax, 0.4, 53.0, "after the\nupdate", size=8.5)
     _frames(ax, "frames_after", key.frames_after, 3.35, 52.0)
     for y, loss in ((50.3, key.loss), (53.0, key.loss_after)):
-        _text(ax, 14.2, y, f"loss {_number(loss)}")
+        _text(ax, 14.2, y, f"latent\nloss {_number(loss)}")
+    new = ", ".join(_number(value) for value in key.b_ff_after)
+    _text(ax, 0.4, 54.65, f"After the update: the same way down, with $b_{{ff}}$ = ({new})", size=8.5)
 
 
 # ---- small things ----

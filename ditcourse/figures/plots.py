@@ -10,12 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 INK, QUIET, SHADE = "#1f2933", "#52606d", "#e9edf1"
-LINES = {
-    "colour": ("#0072b2", "-"),
-    "shape": ("#a34700", "--"),
-    "direction": ("#00735c", "-."),
-    "all": (INK, ":"),
+LINES = {  # colour, dash, width and marker: where two lines lie on each other, the thin one is in front
+    "colour": ("#56a5d8", "-", 4.5, None),
+    "direction": ("#00573f", "-.", 1.6, "o"),
+    "shape": ("#e08a4a", "--", 4.5, None),
+    "all": (INK, ":", 1.6, "s"),
 }
+CHANCE = {"chance for shape: 1/3": 1 / 3, "chance for colour, direction: 1/4": 1 / 4}
 
 
 def plot_progress(progress: list[dict], until: int | None = None):
@@ -23,15 +24,21 @@ def plot_progress(progress: list[dict], until: int | None = None):
 
     progress: the list of that name in a run's record, [{"step": 100, "right": {"colour": 0.3, ...}}, ...].
     until: where a shorter run of the same kind stops; up to there the ground is shaded.
+    Thin dashed lines show what guessing would score.
     """
     ax = _axes("training step", "share of clips right")
-    if until is not None:
-        ax.axvspan(0, until, color=SHADE, zorder=0, label="live part")
     steps = [point["step"] for point in progress]
-    for name, (colour, dash) in LINES.items():
+    if until is not None:
+        ax.axvspan(0, until, color=SHADE, zorder=0)
+        ax.text(until / 2, 1.14, "trained\nlive here", fontsize=8, color=QUIET, ha="center", va="center")
+    for (name, share), side in zip(CHANCE.items(), ("bottom", "top"), strict=True):
+        ax.axhline(share, color=QUIET, linewidth=0.8, dashes=(5, 4), zorder=1, label=f"_{name}")
+        above = 0.012 if side == "bottom" else -0.012
+        ax.text(max(steps), share + above, name, fontsize=8, color=QUIET, ha="right", va=side)
+    for name, (colour, dash, width, marker) in LINES.items():
         share = [point["right"][name] for point in progress]
-        ax.plot(steps, share, dash, color=colour, linewidth=2, marker="o", markersize=3, label=name)
-    ax.set(xlim=(0, None), ylim=(0, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
+        ax.plot(steps, share, dash, color=colour, linewidth=width, marker=marker, markersize=3, label=name)
+    ax.set(xlim=(0, None), ylim=(0, 1.25), yticks=(0, 0.25, 0.5, 0.75, 1))
     _legend(ax)
     return ax.figure
 
@@ -50,7 +57,7 @@ def plot_losses(live: list[float], recorded: list[float], start: float, window: 
         ax.plot(np.arange(1, len(values) + 1), running_mean(values, window), label=name, **style)
     ax.set(xlim=(0, None), yscale="log")
     low, high = ax.get_ylim()
-    ticks = [tick for tick in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= tick <= high]
+    ticks = [tick for tick in (0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= tick <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     _legend(ax)

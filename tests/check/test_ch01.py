@@ -13,7 +13,9 @@ import pytest
 from ditcourse import byhand
 from ditcourse.check import check
 from ditcourse.check.chapters import ch01
+from ditcourse.check.chapters.ch00 import EXERCISES as CHAPTER_0
 from ditcourse.check.chapters.ch01 import CARRIED, EXERCISES, GIVEN, KEY
+from ditcourse.exercises import read, text_of
 
 ROOT = Path(__file__).parents[2]
 BY_ID = {exercise.id: exercise for exercise in EXERCISES}
@@ -122,6 +124,12 @@ def test_the_sheet_without_a_slip_is_the_key():
         ("1.8", "lost double minus", 0, [[2, 3, 5, 2], [0, -1, -2, -1]]),
         ("1.8", "one sign", 0, [[-2, -1, 1, -2], [0, 1, -2, -1]]),
         ("1.8", "sum, not mean", 1, 16),
+        ("1.3", "t not in binary, after a 0", 1, [0, 1, -1, 0, 3]),
+        ("1.5", "marked by size in column 3", 1,
+         [[0.5, 0, 0.5, 0.5], [0.5, 0.5, 0.5, 0], [0, 0.5, 0, 0], [0, 0, 0, 0.5]]),
+        ("1.5", "P not halved", 2, [[8, 4, 4, 8], [2, 0, 2, 4]]),
+        ("1.9", "wrong way", 0, [3, 0]),
+        ("1.9", "wrong way, the rest from elsewhere", 0, [3, 0]),
         ("1.9", "lost double minus", 0, [1, 2]),
         ("1.9", "one sign", 0, [5, 1.5]),
         ("1.9", "one sign", 1, 9 / 8),
@@ -135,6 +143,65 @@ def test_values_of_slips(id, name, part, wanted):
 def test_subtracting_from_the_conditioned_latent_fails_even_with_the_true_noise():
     assert (KEY.Z - KEY.N == KEY.L).all()
     assert (KEY.C - KEY.N).tolist() == [[6, 2, 1, 3], [3, -2, -1, 4]]
+
+
+# Half-filled answers
+
+
+BLANK = [[..., ..., ..., ...], [..., ..., ..., ...]]
+PARTLY = {
+    "right so far": ("1.3", ([[2, 1, 0, 1], BLANK[0]], ...), None,
+                     "9 of 13 cells left. Those filled are right so far."),
+    "one cell": ("1.2", [[9, ..., ..., ...], BLANK[0]], None,
+                 "7 of 8 cells left. Of those filled, row 1, column 1 is wrong: you have 9."),
+    "with its slip": ("1.5", ([[3, 1, -1, 1], BLANK[0]], BLANK + BLANK, BLANK), "lost double minus",
+                      "28 of 32 cells left. Of those filled, C row 1, column 1 is wrong: you have 3. Probably: this "),
+    "bias": ("1.9", ([3, 0], ..., ...), "wrong way",
+             "17 of 19 cells left. Of those filled, b_new entry 1 is wrong: you have 3. Probably: the row means"),
+    "time as one number": ("1.3", (BLANK, [0, 1, -1, 3]), "t not in binary",
+                           "8 of 12 cells left. c has 4 numbers, 5 are wanted. Probably: t stands"),
+    "time after a 0": ("1.3", (BLANK, [0, 1, -1, 0, 3]), "t not in binary, after a 0", "8 of 13 cells left. Of those "
+                       "filled, c entry 4 is wrong: you have 0. Probably: t stands there as one number after a 0;"),
+    "sum": ("1.8", (BLANK, 16), "sum, not mean", "8 of 9 cells left. Of those filled, loss is wrong: you have 16. "),
+    "frames": ("1.7", (..., [[[9, 0], [4, 5]], [[5, 2], [4, 1]]]), None,
+               "16 of 24 cells left. frames has 2 frames of 2 x 2, 4 frames of 2 x 2 are wanted."),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_half_filled_answers_are_judged_as_far_as_they_go(name):
+    id, answer, slip, says = PARTLY[name]
+    verdict = check(id, answer)
+    assert (verdict.state, verdict.slip) == ("not done", slip)
+    assert f"{BY_ID[id].title}: not done. {says}" in verdict.message
+
+
+@pytest.mark.parametrize("exercise", NUMBERS, ids=lambda exercise: exercise.id)
+def test_any_cell_left_and_another_wrong_is_named(exercise):
+    """Whatever cell is left: the others are right so far, or the one that is not is named."""
+    answer = listed(exercise.judge.right_answer())
+    places = cells_of(answer)
+    for left, wrong in itertools.pairwise([*places, places[0]]):
+        open_ = changed(answer, left, lambda cell: ...)
+        assert "Those filled are right so far." in check(exercise.id, open_).message
+        verdict = check(exercise.id, changed(open_, wrong, lambda cell: cell + 40))
+        assert verdict.state == "not done" and "is wrong: you have" in verdict.message
+        assert verdict.cell == (wrong[1:] if exercise.judge.names else wrong)
+
+
+def test_minutes_of_the_notebooks_are_the_sums_of_their_exercises():
+    def minutes(first, last):
+        return sum(BY_ID[f"1.{number}"].minutes for number in range(first, last + 1))
+
+    title = read_notebook("01_by_hand")["cells"][0]
+    assert f"1.1 to 1.8 are the sheet itself, {minutes(1, 8)} minutes;" in text_of(title)
+    assert f"1.9 to 1.11 take {minutes(9, 11)} minutes more." in text_of(title)
+    title = read_notebook("00_the_idea")["cells"][0]
+    assert f"**Time and hardware**: {sum(e.minutes for e in CHAPTER_0)} minutes;" in text_of(title)
+
+
+def read_notebook(name):
+    return read(ROOT / "solutions" / f"{name}.ipynb")
 
 
 # The colleague's sheet
@@ -199,15 +266,19 @@ def test_two_cells_in_many_spellings(answer):
 @pytest.mark.parametrize(
     "answer, state, says",
     [
-        ([..., "G[2,2]"], "not done", "1 still to name"),
+        ([..., "G[2,2]"], "not done", "1 still to name. 1 of 2 found."),
         (["shift[1]"], "wrong", "1 of 2 found. Go on looking."),
         ("shift[1]", "wrong", "1 of 2 found"),
         (["shift[1]", "G[2,2]", "C[1,1]"], "wrong", "2 cells are wanted; you gave 3"),
         (["D[2,2]", "shift[1]"], "wrong", "D[2,2] is right"),
         (["C[1,4]", "loss"], "wrong", "C[1,4] is off, but it follows"),
         (["c[1]", "G[2,2]"], "wrong", "c[1] is right"),
-        (["G[3,2]", "shift[1]"], "wrong", "G is 2 x 4"),
-        (["shift", "G"], "wrong", "there is no such cell"),
+        (["G[3,2]", "shift[1]"], "wrong", "G has 2 rows of 4: write G[row,column], from G[1,1] to G[2,4]."),
+        (["shift", "G"], "wrong", "shift: shift has 2 numbers: write shift[1] or shift[2]."),
+        (["c[0]", "G"], "wrong", "c[0]: c has 5 numbers: write c[1] to c[5]."),
+        (["loss[1]", "G"], "wrong", "loss[1]: loss is one number: write loss, without a place."),
+        ([..., "C[1,4]"], "not done", "1 still to name. 0 of 2 found. C[1,4] is off, but it follows"),
+        ([..., ...], "not done", "2 still to name."),
         (["H[1,1]", "shift[1]"], "wrong", "Names: X, L, Z"),
         ([1, 2], "wrong", "write a name and a place"),
         ({"shift[1]"}, "wrong", "A list of cells"),
@@ -305,7 +376,8 @@ def facts():
            f"= {encoder[1, 0]}$.")  # fmt: skip
     yield f"row 1 is ({', '.join(minus(w) for w in GIVEN.W_enc[0])}), so take pixel 1 and subtract pixel 3."
     yield f"The prompt has been turned into ({', '.join(minus(x) for x in GIVEN.text)}):"
-    terms = " + ".join(f"{w}·{minus(x) if x >= 0 else f'({minus(x)})'}" for w, x in zip(GIVEN.W_ada[0], KEY.c, strict=True))
+    terms = " + ".join(f"{w}·{minus(x) if x >= 0 else f'({minus(x)})'}"
+                       for w, x in zip(GIVEN.W_ada[0], KEY.c, strict=True))
     yield f"The first is {terms} + {GIVEN.b_ada[0]} = {KEY.scale[0]}."
     (first_w, second_w), (first_p, second_p) = GIVEN.W_ff[0], KEY.P[:, 0]
     yield (f"The first cell is {minus(first_w)}·{first_p:g} + {second_w}·{second_p:g} + {GIVEN.b_ff[0]} "

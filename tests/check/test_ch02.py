@@ -66,7 +66,7 @@ def train_step_without_optimizer(model, z, c, noise, rate):
     with torch.no_grad():
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter -= rate * gradient
-    return loss  # a tensor, still with its graph
+    return loss.item()
 
 
 RIGHT = {
@@ -104,6 +104,25 @@ def attend_with_columns(C, S):
     return A, A @ C
 
 
+def exps_of(S):
+    return np.exp(S - S.max(axis=1, keepdims=True))  # the line that the exercise gives
+
+
+def attend_without_keepdims(C, S):
+    A = exps_of(S) / exps_of(S).sum(axis=1)
+    return A, A @ C
+
+
+def attend_down_the_columns(C, S):
+    A = exps_of(S) / exps_of(S).sum(axis=0)
+    return A, A @ C
+
+
+def attend_as_on_the_sheet(C, S):
+    A = byhand.attention_weights(S.T).T
+    return A, A @ C
+
+
 def forgets_zero_grad(model, z, c, noise, rate):
     import torch
 
@@ -129,15 +148,50 @@ def moves_nothing(model, z, c, noise, rate):
         ("2.2", cut_without_transpose, "only reshaped"),
         ("2.2", lambda frames, p: byhand.rows.patchify(frames), "one frame, one token"),
         ("2.3", attend_with_columns, "softmax over the queries"),
+        ("2.3", attend_without_keepdims, "keepdims forgotten"),
+        ("2.3", attend_down_the_columns, "sums along the wrong axis"),
+        ("2.3", attend_as_on_the_sheet, "two-largest rule"),
         ("2.4", forgets_zero_grad, "gradients not cleared"),
         ("2.4", moves_nothing, "nothing moved"),
         ("2.5", (np.eye(2), [0, 0], 0), "nothing lost"),
         ("2.5", (np.eye(2), [0, 0], 3.4375), "untrained guess"),
+        ("2.5", (np.eye(2), [0, 1], 0.25), "decoder bias forgotten"),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)
+
+
+def step_outside_no_grad(model, z, c, noise, rate):
+    import torch
+
+    loss = torch.nn.functional.mse_loss(model(z, c), noise)
+    loss.backward()
+    for parameter in model.parameters():
+        parameter -= rate * parameter.grad
+    return loss.item()
+
+
+def test_parameters_changed_outside_no_grad(capsys):
+    verdict = check("2.4", step_outside_no_grad)
+    line = step_outside_no_grad.__code__.co_firstlineno + 6
+    assert verdict.state == "wrong" and f"in line {line} " in verdict.message
+    assert "change parameters inside `with torch.no_grad():`" in verdict.message
+
+
+def test_a_loss_that_is_still_a_tensor(capsys):
+    import torch
+
+    def step(model, z, c, noise, rate):
+        model.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(z, c), noise)
+        loss.backward()
+        torch.optim.SGD(model.parameters(), lr=rate).step()
+        return loss
+
+    verdict = check("2.4", step)
+    assert (verdict.state, verdict.slip) == ("wrong", "loss still a tensor") and "loss.item()" in verdict.message
 
 
 def blank_function(*inputs): ...
@@ -190,12 +244,14 @@ def test_every_blank_of_the_template_is_not_done(number, answer, capsys):
 def test_the_table_of_the_chapter_is_the_table_of_the_package():
     table = cells("book/02_in_code.ipynb")["real-text"]
     rows = [line.strip("| ").split(" | ") for line in table.split("\n") if line.startswith("| [")]
-    assert [(place, text.rpartition(" [")[0]) for place, text in rows] == [
+    assert [(place, text.partition(" [")[0]) for place, text in rows] == [
         (f"{step.label} {step.name} `{step.symbol.rpartition('.')[2]}`", step.leaves_out)
         for step in byhand.STEPS
     ]
     anchors = (ROOT / "book/claims.md").read_text(encoding="utf-8")
-    for _, text in rows:
+    linked = [text for _, text in rows if "](" in text]
+    assert len(linked) == len(rows) - 1  # on putting patches back there is no claim
+    for text in linked:
         claim = text.rpartition("#")[2].rstrip(")")
         assert text.endswith(f" [{claim.upper()}](#{claim})")
         assert f"({claim})=" in anchors

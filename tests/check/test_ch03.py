@@ -94,6 +94,8 @@ def sampled_by_the_package(model, noise, steps):
         ("3.5", sampled_by_the_package),
         ("3.5", sampler_with_while),
         ("3.7", "A red SQARE, moves left."),
+        ("3.7", "squid"),  # the one that the hint names
+        ("3.8", lambda x, norm, f, shift, scale, gate: f(norm(x) + scale * norm(x) + shift) * gate + x),
     ],
 )
 def test_other_ways_to_be_right(id, answer, capsys):
@@ -127,7 +129,11 @@ def counts_up(model, noise, steps):
         ("3.5", forgets_the_step, "step size missing"),
         ("3.5", walks_on, "wrong sign"),
         ("3.5", counts_up, "time runs the wrong way"),
+        ("3.1", (1024, 96, 1024, 12), "depth of the patch forgotten"),
+        ("3.6", (500, 2500, 2500), "as in the chapter"),
         ("3.7", "a red square moves left", "all known"),
+        ("3.7", "an aquamarine circle moves left and up", "too long"),
+        ("3.8", lambda x, norm, f, shift, scale, gate: x + f(norm(x) * (1 + scale) + shift), "gate forgotten"),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
@@ -152,10 +158,23 @@ def test_what_the_check_says_is_what_the_model_says(capsys):
 def test_the_record_is_read_as_a_person_would():
     """Exercise 3.6 has an answer, and no reading of it is right by accident."""
     progress = ch03.record()["progress"]
-    for name, step in zip(ch03.ATTRIBUTES, find("3.6").judge.right_answer(), strict=True):
+    for (name, least), step in zip(ch03.WANTED, find("3.6").judge.right_answer(), strict=True):
         before = [row["right"][name] for row in progress if row["step"] < step]
         (at,) = [row["right"][name] for row in progress if row["step"] == step]
-        assert before and max(before) < ch03.ENOUGH <= at
+        assert before and max(before) < least <= at
+
+
+def test_the_half_block_is_the_package_s():
+    """Both halves of a block, written as exercise 3.8 wants them, are the block of the model."""
+    from ditcourse.model import DiTBlock
+
+    half = find("3.8").judge.reference
+    torch.manual_seed(0)
+    block, x, c = DiTBlock(8, 2), torch.randn(1, 5, 8), torch.randn(1, 8)
+    parts = block.adaLN_modulation(c)[0].chunk(6)
+    out = half(x[0], block.norm1, lambda h: block.attn(h[None])[0], *parts[:3])
+    out = half(out, block.norm2, block.mlp, *parts[3:])
+    torch.testing.assert_close(out, block(x, c)[0])
 
 
 def test_torch_is_loaded_only_where_it_is_needed():
@@ -173,7 +192,8 @@ def test_torch_is_loaded_only_where_it_is_needed():
 
 
 @pytest.mark.parametrize(
-    "number, answer", [(2, "noised"), (3, "clip_from"), (4, "guided"), (5, "my_sampler"), (7, "my_prompt")]
+    "number, answer",
+    [(2, "noised"), (3, "clip_from"), (4, "guided"), (5, "my_sampler"), (7, "my_prompt"), (8, "half_block")],
 )
 def test_every_blank_of_the_template_is_not_done(number, answer, capsys):
     solution = exercises.read(ROOT / "solutions/03_two_minute_sora.ipynb")
@@ -202,9 +222,28 @@ def test_the_live_part_is_a_beginning_of_the_shipped_run():
 def test_what_the_chapter_says_of_the_record():
     """Sentences of the chapter that only hold for this record."""
     right = {row["step"]: row["right"] for row in ch03.record()["progress"]}
-    colour, shape, direction = find("3.6").judge.right_answer()
+    names = ("colour", "direction", "shape")
+    colour, direction, shape = ch03._column("step", wanted=[(name, 0.9) for name in names])
     assert colour < direction < shape
     assert right[600]["colour"] >= 0.9 and right[600]["shape"] < 0.5 and right[600]["all"] < 0.5
     assert abs(right[1000]["all"] - right[600]["all"]) < 0.1 and right[3000]["all"] == 1
     losses = {row["step"]: row["loss"] for row in ch03.record()["progress"]}
     assert losses[600] > 1.1 * losses[1000] > 1.2 * losses[3000]
+
+
+def test_what_the_chapter_says_of_the_half_trained_model_and_of_the_384_clips():
+    book, run = cells("book/03_two_minute_sora.ipynb"), ch03.record()
+    (row,) = [row for row in run["progress"] if row["step"] == 500]
+    chances = {"colour": "1/4", "direction": "1/4", "shape": "1/3", "all": "1/48"}
+    for name, chance in chances.items():
+        assert f"| {name} | {row['right'][name]:.2f} | {chance} |" in book["half-look"]
+    shipped = run["shipped"]
+    assert shipped["right"]["all"] == 1 and shipped["seed"] not in (0, 1)
+    assert f"all {shipped['clips']} of {shipped['clips']}" in book["shipped-384"]
+
+
+def test_the_count_of_exercises_and_minutes():
+    minutes = sum(exercise.minutes for exercise in ch03.EXERCISES)
+    assert len(ch03.EXERCISES) == 8
+    assert f"Eight exercises, {minutes} minutes" in cells("book/03_two_minute_sora.ipynb")["exercises"]
+    assert f"**Time and hardware**: {minutes} minutes" in cells("solutions/03_two_minute_sora.ipynb")["title"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ditcourse.check import Exercise, check, choice
+from ditcourse.check.reading import size_text
 
 Z = np.array([[2, 1, 0, 1], [3, 5, 5, 3]])
 
@@ -50,9 +51,18 @@ def test_right_in_every_form(course, answer):
         (..., "not done. All 8 cells are still to be filled."),
         (None, "not done. All 8 cells are still to be filled."),
         ("...", "not done. All 8 cells are still to be filled."),
-        (changed(0, 0, ...), "not done. 1 of 8 cells left."),
-        ([[1, ..., None, 4], [5, 6, "...", ""]], "not done. 4 of 8 cells left."),
-        (np.array([[1, ..., 2, 3], [4, 5, 6, ...]], dtype=object), "not done. 2 of 8 cells left."),
+        (changed(0, 0, ...), "not done. 1 of 8 cells left. Those filled are right so far."),
+        (
+            [[2, ..., None, 4], [5, 6, "...", ""]],
+            "not done. 4 of 8 cells left. Of those filled, row 1, column 4 is wrong: you have 4.",
+        ),
+        (
+            np.array([[4, ..., 0, 1], [5, 1, 3, ...]], dtype=object),
+            "not done. 2 of 8 cells left. Of those filled, row 1, column 1 is wrong: you have 4. "
+            "Probably: the noise was subtracted.",
+        ),
+        ([[2, 1], [3, ...]], "not done. 1 of 4 cells left. You have 2 rows of 2, 2 rows of 4 are wanted."),
+        ([..., ...], "not done. All 2 cells are still to be filled."),
     ],
 )
 def test_not_done(course, answer, text):
@@ -72,10 +82,10 @@ def test_not_done(course, answer, text):
         (changed(0, 1, {}), "wrong. Row 1, column 2: a dict where a number is wanted."),
         (changed(0, 1, 1j), "wrong. Row 1, column 2: a complex number."),
         (Z + 1j, "wrong. There are complex numbers in it."),
-        (Z[:, :3], "wrong. The size is 2 x 3 (rows x columns); 2 x 4 (rows x columns) is wanted."),
-        (Z.ravel(), "wrong. The size is 8 numbers in a row, shape (8,); 2 x 4 (rows x columns) is wanted."),
-        (7, "wrong. The size is one number; 2 x 4 (rows x columns) is wanted."),
-        ([], "wrong. The size is 0 numbers in a row, shape (0,); 2 x 4 (rows x columns) is wanted."),
+        (Z[:, :3], "wrong. You have 2 rows of 3, 2 rows of 4 are wanted."),
+        (Z.ravel(), "wrong. You have 8 numbers, 2 rows of 4 are wanted."),
+        (7, "wrong. You have one number, 2 rows of 4 are wanted."),
+        ([], "wrong. You have 0 numbers, 2 rows of 4 are wanted."),
         ([[2, 1, 0, 1], [3, 5, 5]], "wrong. The rows differ in length: row 1 has 4, row 2 has 3."),
         ([[2, 1, 0, 1], 3], "wrong. The list is uneven: part 1 and part 2 differ in shape."),
         ("2 1 0 1", "wrong. That is a text ('2 1 0 1') where a number is wanted."),
@@ -87,7 +97,7 @@ def test_not_done(course, answer, text):
         (np.add, "wrong. That is an ufunc; hand over its result, not an ufunc."),
         (len, "wrong. That is a function; hand over its result, not a function."),
         (int, "wrong. That is a class; hand over its result, not a class."),
-        (np.broadcast_to(0, (10**6, 10**6)), "wrong. Its size is 1000000 x 1000000 (rows x columns), f..."),
+        (np.broadcast_to(0, (10**6, 10**6)), "wrong. It has 1000000 rows of 1000000, far more than this..."),
         (range(10**9), "wrong. The list has 1000000000 entries, far more than this exercise asks for."),
     ],
 )  # fmt: skip
@@ -118,6 +128,20 @@ def test_named_axes(course):
     assert "Frame 3, row 1, column 2: you have -3." in check("90.6", answer).message
 
 
+def test_the_only_axis_gives_the_cells_their_name(course, monkeypatch):
+    judge = replace(course["90.6"].judge, expected=lambda: [3, 1], axes=("position",))
+    assert judge.judge([3, 2]).text == "Position 2: you have 2. 1 of 2 positions is wrong."
+    assert judge.judge([3, ...]).text == "1 of 2 positions left. Those filled are right so far."
+    assert judge.judge([..., 3]).text == "1 of 2 positions left. Of those filled, position 2 is wrong: you have 3."
+
+
+def test_sizes_in_plain_words():
+    said = {(): "one number", (1,): "1 number in a list", (5,): "5 numbers", (1, 4): "1 row of 4",
+            (4, 2, 2): "4 frames of 2 x 2", (2, 3, 4, 5): "an array of 2 x 3 x 4 x 5"}  # fmt: skip
+    assert {shape: size_text(shape) for shape in said} == said
+    assert size_text((2, 3, 4), ("clip", "token", "number")) == "2 clips of 3 x 4"
+
+
 def test_slips(course):
     verdict, text = said("90.1", [[4, -1, 0, 1], [5, 1, 3, 7]])
     assert verdict.slip == "noise subtracted"
@@ -145,9 +169,11 @@ def test_several_values(course):
     assert text.startswith(
         "wrong. In shift, entry 1: you have -1. 1 of 2 cells is wrong. Probably: (-1)(-1) is +1."
     )
-    assert said("90.2", ([2, -1], 3))[1].startswith("wrong. In shift the size is one number; 2 numbers in a")
-    assert said("90.2", ([2, -1], ...))[1] == "not done. 2 of 4 cells left."
-    assert said("90.2", {"scale": [2, -1]})[1] == "not done. 2 of 4 cells left."
+    assert said("90.2", ([2, -1], 3))[1].startswith("wrong. shift is one number, 2 numbers are wanted.")
+    assert said("90.2", ([2, -1], [1, 5, 0]))[1].startswith("wrong. shift has 3 numbers, 2 are wanted.")
+    left = "not done. 2 of 4 cells left. Those filled are right so far."
+    assert said("90.2", ([2, -1], ...))[1] == left
+    assert said("90.2", {"scale": [2, -1]})[1] == left
     assert said("90.2", (..., ...))[1] == "not done. All 4 cells are still to be filled."
     assert said("90.2", [1, 2, 3])[1] == "wrong. 2 values are wanted: (scale, shift); you gave 3."
     assert said("90.2", {"a": 1})[1] == (

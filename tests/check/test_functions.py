@@ -157,7 +157,7 @@ ON_SHEET = "wrong. With the numbers of the sheet of shape (2, 4), (2,), (2,): "
         (lambda *i: "text", UNUSABLE + "that is a text ('text') where a number is wanted."),
         (lambda *i: (yield 1), UNUSABLE + "that is a generator, which gives its values one by one; "),
         (lambda *i: [[1, 2], [3]], UNUSABLE + "the rows differ in length: row 1 has 2, row 2 has 1."),
-        (lambda *i: 1, ON_SHEET + "the size is one number; 2 x 4 (rows x columns) is wanted."),
+        (lambda *i: 1, ON_SHEET + "your function gives one number, 2 rows of 4 are wanted."),
         (lambda *i: np.full((2, 4), np.nan), ON_SHEET + "row 1, column 1: your function gives nan (not a "),
     ],
 )

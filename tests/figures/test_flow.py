@@ -87,7 +87,8 @@ def test_literals_of_the_sheet(sheet):
     frames = [[9, 0, 5, 2, 5, 6, 9, 2], [4, 5, 4, 1, 6, 0, 6, 3]]
     np.testing.assert_array_equal(numbers(sheet, "frames_out"), frames)
     shown = "\n".join(text.get_text() for text in texts(sheet))
-    assert "MSE 2 " in shown and "loss 2" in shown and "loss 1" in shown and "sora is sky" in shown
+    assert "MSE 2:" in shown and "latent\nloss 2" in shown and "latent\nloss 1" in shown
+    assert "= (5, 2)" in shown and "sora is sky" in shown
 
 
 def test_nothing_is_painted_on():

@@ -27,9 +27,10 @@ def recorded():
 
 
 def lines(figure):
-    """{name in the legend: (x, y)} of every line."""
+    """{name in the legend: (x, y)} of every line that has one."""
     (ax,) = figure.axes
-    return {line.get_label(): tuple(map(np.asarray, line.get_data())) for line in ax.lines}
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    return {line.get_label(): tuple(map(np.asarray, line.get_data())) for line in named}
 
 
 def legend(figure):
@@ -49,7 +50,8 @@ def test_progress_is_the_record():
 
 def test_lines_differ_in_colour_and_dash():
     figure = plot_progress([{"step": 1, "right": dict.fromkeys(LINES, 0.5)}])
-    styles = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines]
+    styles = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines
+              if line.get_label() in LINES]  # fmt: skip
     assert len({colour for colour, _ in styles}) == len({dash for _, dash in styles}) == len(LINES)
 
 
@@ -58,8 +60,25 @@ def test_the_live_part_is_shaded():
     figure = plot_progress(progress, until=600)
     (shade,) = figure.axes[0].patches
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (0, 600)
-    assert legend(figure) == {*LINES, "live part"}
+    assert "trained\nlive here" in [text.get_text() for text in figure.axes[0].texts]
     assert not plot_progress(progress).axes[0].patches
+
+
+def test_chance_is_drawn_and_named():
+    from ditcourse.world import ATTRIBUTES
+
+    ax = plot_progress(recorded()["progress"]).axes[0]
+    chance = {line.get_label()[1:]: set(line.get_ydata()) for line in ax.lines if line.get_label()[0] == "_"}
+    assert set(chance) == {text.get_text() for text in ax.texts}
+    for name, values in ATTRIBUTES.items():
+        (at,) = [share for label, share in chance.items() if name in label]
+        assert at == {1 / len(values)}
+
+
+def test_the_end_of_the_loss_is_between_ticks():
+    losses = recorded()["losses"]
+    figure = plot_losses(losses[:50], losses, start=1.5)
+    assert min(figure.axes[0].get_yticks()) < 0.05
 
 
 def test_losses_are_running_means_of_both_runs():

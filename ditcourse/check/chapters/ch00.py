@@ -32,7 +32,11 @@ class Quiz:
             )
         left = [letter for letter in self.key if is_blank(answer.get(letter))]
         if left:
-            return Finding("not done", f"Still to judge: {', '.join(left)}.")
+            text = f"Still to judge: {', '.join(left)}."
+            off = [x for x in self.key if x not in left and _word(answer[x]) != self.key[x]]
+            if off:
+                return Finding("not done", f"{text} Of those judged, look again at {off[0]}: {self.nudges[off[0]]}")
+            return Finding("not done", text + " Those judged agree so far." * (len(left) < len(self.key)))
         given = {letter: _word(answer[letter]) for letter in self.key}
         if unknown := [letter for letter, verdict in given.items() if verdict not in VERDICTS]:
             return Finding(
@@ -66,7 +70,7 @@ STATEMENTS = Quiz(
         "c": "is there one rule that everybody follows?",
         "d": "which patches does the transformer see at once?",
         "e": "what would be left to learn without the noise?",
-        "f": "has anybody measured it, in what you have read so far?",
+        "f": "to which model does this number belong? look for Sora's in the table of what is known.",
         "g": "patches play the part of words, but what comes out at the end?",
         "h": "look at the table of what is known.",
     },
@@ -93,8 +97,16 @@ EXERCISES = (
                      "a coarse patch is two frames deep, so eight frames make four layers of patches"),
                 Slip("colours counted", lambda: (3 * 64, 3 * 512, 64),
                      "the three colour channels stay together inside a patch"),
+                Slip("coarse frames counted singly", lambda: (8 * 4 * 4, 512, 64),
+                     "a coarse patch is two frames deep, so eight frames make four layers of patches"),
                 Slip("pairs not squared", lambda: (64, 512, 8),
                      "with 8 times the tokens each one of them also has 8 times the partners"),
+                Slip("pairs not compared", lambda: (64, 512, 512**2),
+                     "these are all the pairs of the fine patches; how many times as many are there as with the "
+                     "coarse ones?"),
+                Slip("frames counted singly, pairs not compared", lambda: (8 * 4 * 4, 512, 512**2),
+                     "a coarse patch is two frames deep, so there are fewer of them; and for the pairs divide "
+                     "those of the fine patches by those of the coarse ones"),
             ),
         ),
         hints=(
@@ -131,6 +143,13 @@ EXERCISES = (
                      "the weights are corrected in training; a finished model leaves them as they are"),
                 Slip("steps before looking", lambda: [3, 6, 1, 4],
                      "the model has to look before it knows in which direction to step"),
+                Slip("looks before there is a grid", lambda: [1, 3, 6, 4],
+                     "at the very beginning there are no patches yet to look at"),
+                Slip("counted from 0", lambda: [2, 0, 5, 3],
+                     "the steps were counted from 0; write the numbers that stand before them, 1 to 6"),
+                Slip("places for numbers", lambda: [2, 1, 4, 3],
+                     "that is the place of each step, in the order of the list; write instead the number of the "
+                     "step that comes first, then of the second, and so on"),
             ),
         ),
         hints=(

@@ -120,6 +120,19 @@ def estimate(c=KEY.c, b_ada=GIVEN.b_ada):
     return byhand.scale_shift(c, GIVEN.W_ada, b_ada)
 
 
+def attention_by(scores):
+    """(C, A, P) if these scores were marked."""
+    A = byhand.attention_weights(scores)
+    return KEY.C, A, byhand.attention_pool(KEY.C, A)
+
+
+def sizes_in(columns):
+    """S with the signs dropped in some of its columns."""
+    S = KEY.S.copy()
+    S[:, columns] = abs(S[:, columns])
+    return S
+
+
 def read_by_columns(frames):
     """Patches of the frames, each read down its columns instead of along its rows."""
     return byhand.patchify(frames.transpose(0, 2, 1))
@@ -180,7 +193,9 @@ class Cells:
         if not isinstance(answer, (list, tuple)):
             return Finding("wrong", f"A list of cells in quotes is wanted; that is {name_of(answer)}.")
         if any(is_blank(cell) for cell in answer):
-            return Finding("not done", f"{sum(is_blank(cell) for cell in answer)} still to name.")
+            text = f"{sum(is_blank(cell) for cell in answer)} still to name."
+            named = [cell for cell in answer if not is_blank(cell)]
+            return Finding("not done", _joined(text, self.judge(named).text if named else ""))
         cells = []
         for cell in answer:
             found, problem = self._read(cell)
@@ -232,8 +247,7 @@ class Cells:
             place = place[:1]  # a vector is a column on paper
         fits = len(place) == len(shape)
         if not fits or any(not 1 <= at <= size for at, size in zip(place, shape, strict=True)):
-            size = " x ".join(str(size) for size in shape) or "a single number, without a place"
-            return None, f"{cell.strip()}: there is no such cell; {name} is {size}, counted from 1."
+            return None, f"{cell.strip()}: {name} {_places(name, shape)}."
         return (name, tuple(at - 1 for at in place)), None
 
     def _explain(self, cell):
@@ -245,6 +259,17 @@ class Cells:
     def _name(self, cell):
         name, place = cell
         return name + ("[" + ",".join(str(at + 1) for at in place) + "]" if place else "")
+
+
+def _places(name, shape):
+    """How the cells of a matrix, a vector or a number are written."""
+    if not shape:
+        return f"is one number: write {name}, without a place"
+    if len(shape) == 1:
+        between = "or" if shape[0] == 2 else "to"
+        return f"has {shape[0]} numbers: write {name}[1] {between} {name}[{shape[0]}]"
+    rows, columns = shape
+    return f"has {rows} rows of {columns}: write {name}[row,column], from {name}[1,1] to {name}[{rows},{columns}]"
 
 
 EXERCISES = (
@@ -308,7 +333,7 @@ EXERCISES = (
         minutes=5,
         judge=values(
             lambda: (KEY.Z, KEY.c),
-            names=("Z", "condition"),
+            names=("Z", "c"),
             slips=(
                 *(Slip(slip.name, lambda slip=slip: (slip.value_fn(), KEY.c), slip.message)
                   for slip in carried(TO_THE_LATENT, "Z")),
@@ -320,6 +345,8 @@ EXERCISES = (
                      "the noise was multiplied by t; a real schedule scales it, this sheet does not"),
                 Slip("t not in binary", lambda: (KEY.Z, np.append(GIVEN.text, GIVEN.t)),
                      "t stands there as one number; write it as two binary digits"),
+                Slip("t not in binary, after a 0", lambda: (KEY.Z, np.concatenate([GIVEN.text, [0, GIVEN.t]])),
+                     "t stands there as one number after a 0; a binary digit is 0 or 1"),
                 Slip("time first", lambda: (KEY.Z, np.concatenate([GIVEN.time, GIVEN.text])),
                      "the time stands before the text; the text comes first"),
                 Slip("time left out", lambda: (KEY.Z, GIVEN.text),
@@ -335,7 +362,7 @@ EXERCISES = (
     Exercise(
         id="1.4",
         title="Estimate scale and shift",
-        goal="multiply a matrix by a vector, and keep an eye on the signs",
+        goal="multiply a matrix by a vector",
         difficulty=2,
         minutes=6,
         judge=values(
@@ -391,6 +418,13 @@ EXERCISES = (
                      "A is right, but P was made along its rows; column 1 of A makes column 1 of P"),
                 Slip("attention not halved", lambda: (KEY.C, GIVEN.M, byhand.attention_pool(KEY.C, GIVEN.M)),
                      "the marks are 1 each; two marks share one whole, so each is one half"),
+                Slip("marked by size", lambda: attention_by(abs(KEY.S)),
+                     "columns 2 and 3 of S were marked as if they had no signs; 0 is larger than -4, and -2 is "
+                     "larger than -6"),
+                Slip("marked by size in column 3", lambda: attention_by(sizes_in([2])),
+                     "column 3 of S was marked as if it had no signs; -2 is larger than -6"),
+                Slip("P not halved", lambda: (KEY.C, KEY.A, 2 * KEY.P),
+                     "the tokens were added in P, without the halves; each counts one half"),
                 Slip("attention skipped", lambda: (KEY.C, KEY.A, KEY.C),
                      "P is still C; each new token is the mean of two"),
             ),
@@ -504,12 +538,15 @@ EXERCISES = (
         minutes=15,
         judge=values(
             lambda: (KEY.b_ff_after, KEY.loss_after, KEY.frames_after),
-            names=("bias", "loss", "frames"),
+            names=("b_new", "loss_after", "frames_after"),
             slips=(
                 *carried((*TO_ATTENTION, "W_ff transposed", "ReLU on the guess"),
                          "b_after", "loss_after", "frames_after"),
                 Slip("wrong way", lambda: learned(GIVEN.b_ff + KEY.G.mean(axis=1)),
                      "the row means were added; learning goes against the gradient"),
+                Slip("wrong way, the rest from elsewhere",
+                     lambda: (GIVEN.b_ff + KEY.G.mean(axis=1), KEY.loss_after, KEY.frames_after),
+                     "the row means were added to the bias; learning goes against the gradient"),
                 Slip("sum, not mean", lambda: learned(GIVEN.b_ff - KEY.G.sum(axis=1)),
                      "the row sums were taken; take the means of the four cells"),
                 Slip("one sign", lambda: learned(byhand.bias_step(GIVEN.b_ff, wrong_sign(KEY.G))),
@@ -570,6 +607,10 @@ EXERCISES = (
         ),
     ),
 )  # fmt: skip
+
+
+def _joined(*texts):
+    return " ".join(text for text in texts if text)
 
 
 def _decoded_without_bias():

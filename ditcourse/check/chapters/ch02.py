@@ -8,6 +8,7 @@ import numpy as np
 
 from ditcourse import byhand
 from ditcourse.check import Exercise, Slip, function, values
+from ditcourse.check.judges import Finding, Function
 from ditcourse.check.reading import is_blank
 
 GIVEN = byhand.load()
@@ -91,13 +92,15 @@ def _softmax(S, axis):
     return weights / weights.sum(axis=axis, keepdims=True)
 
 
-def _attend(C, S):
-    A = _softmax(S, axis=1)
-    return A, A @ C
+def _attend(C, S, axis=1, row_max=True, keepdims=True, turned=False):
+    """Right with the defaults. The exercise hands over exponentials with the row's maximum taken away (row_max)."""
+    exps = np.exp(S - S.max(axis=1 if row_max else None, keepdims=True))
+    A = exps / exps.sum(axis=axis, keepdims=keepdims)
+    return A, (A.T if turned else A) @ C
 
 
 def _unnormalised(C, S):
-    A = np.exp(S - S.max())  # as the exercise hands them over
+    A = np.exp(S - S.max(axis=1, keepdims=True))  # as the exercise hands them over
     return A, A @ C
 
 
@@ -105,29 +108,13 @@ def _no_softmax(C, S):
     return S, S @ C
 
 
-def _over_queries(C, S):
-    A = _softmax(S, axis=0)
-    return A, A @ C
-
-
-def _paper_form(C, S):
-    A = _softmax(S, axis=0)
-    return A, A.T @ C
-
-
-def _over_all(C, S):
-    A = _softmax(S, axis=None)
+def _two_largest(C, S):
+    A = np.where(np.sort(S, axis=1)[:, -2:-1] <= S, 0.5, 0.0)
     return A, A @ C
 
 
 def _scaled(C, S):
-    A = _softmax(S / np.sqrt(C.shape[1]), axis=1)
-    return A, A @ C
-
-
-def _pooled_transposed(C, S):
-    A = _softmax(S, axis=1)
-    return A, A.T @ C
+    return _attend(C, S / np.sqrt(C.shape[1]))
 
 
 ATTENTION = function(
@@ -136,15 +123,23 @@ ATTENTION = function(
     names=("weights A", "pooled P"),
     sheet=lambda: (KEY.C.T, KEY.S.T),
     slips=(
-        Slip("softmax over the queries", _over_queries,
+        Slip("softmax over the queries", lambda C, S: _attend(C, S, axis=0, row_max=False),
              "the columns of A sum to 1; row = query, so each row has one whole to share out"),
-        Slip("paper form", _paper_form,
+        Slip("sums along the wrong axis", lambda C, S: _attend(C, S, axis=0),
+             "the columns of A sum to 1; row = query, so each row has one whole to share out"),
+        Slip("paper form", lambda C, S: _attend(C, S, axis=0, row_max=False, turned=True),
              "this is the paper form, where columns sum to 1; with row = query the rows do, and P is A C"),
-        Slip("softmax over everything", _over_all, "all of A sums to 1 together; it should be each row"),
+        Slip("softmax over everything", lambda C, S: _attend(C, S, axis=None),
+             "you divided by the sum of all; each row has a sum of its own"),
+        Slip("keepdims forgotten", lambda C, S: _attend(C, S, keepdims=False),
+             "the sums have shape (n,) and were laid along the rows, so column j was divided by the sum of "
+             "row j; keepdims=True keeps them as a column"),
         Slip("not normalised", _unnormalised, "A holds the exponentials, but its rows do not sum to 1 yet"),
         Slip("softmax forgotten", _no_softmax, "A holds the scores themselves; the softmax is missing"),
+        Slip("two-largest rule", _two_largest,
+             "this is the sheet's rule, one half for the two largest; here each score gets its share by softmax"),
         Slip("scaled again", _scaled, "the scores were divided once more; S comes ready for the softmax"),
-        Slip("A transposed in the pooling", _pooled_transposed,
+        Slip("A transposed in the pooling", lambda C, S: _attend(C, S, turned=True),
              "A is right, but P was made with its transpose; A is square, so there is no error about shapes"),
     ),
 )  # fmt: skip
@@ -195,10 +190,36 @@ def _twice(step, model, z, c, noise, rate):
     """Two steps, because the second one shows whether the first one's gradients were cleared."""
     import torch
 
-    losses = [step(model, z, c, noise, rate) for _ in range(2)]
+    try:
+        losses = [step(model, z, c, noise, rate) for _ in range(2)]
+    except RuntimeError as error:
+        if "a leaf Variable" not in str(error):
+            raise
+        said = f"change parameters inside `with torch.no_grad():` ({error})"
+        raise RuntimeError(said).with_traceback(error.__traceback__) from None
     if any(is_blank(loss) for loss in losses):
         return None
     return losses, torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
+
+
+class _TrainingStep(Function):
+    """The same judge, and at the end a look at the kind of what is returned: a number is wanted."""
+
+    def judge(self, answer):
+        finding = super().judge(answer)
+        if finding.state == "right" and callable(answer) and hasattr(answer(*_sheet_step()), "detach"):
+            text = "All numbers are right, but the loss is still a tensor; loss.item() makes a number of it."
+            return Finding("wrong", text, slip="loss still a tensor")
+        return finding
+
+    def wrong_answers(self):
+        return super().wrong_answers() | {"loss still a tensor": _step_with_tensor}
+
+
+def _step_with_tensor(*inputs):
+    import torch
+
+    return torch.tensor(_step(*inputs))
 
 
 def _step(model, z, c, noise, rate, loss_of=None, direction=-1, clear=True, late=False, only=None):
@@ -243,6 +264,7 @@ TRAINING = function(
              "this is the loss whose gradient is G; that of the mean of N squares is 2/N times G"),
     ),
 )  # fmt: skip
+TRAINING = _TrainingStep(**vars(TRAINING))
 
 
 # ---- 2.5 ----
@@ -271,6 +293,8 @@ FLOOR = values(
              "this encodes and then decodes; wanted is decoding first, and then encoding"),
         Slip("encoder bias forgotten", lambda: (PRODUCT, GIVEN.W_enc @ GIVEN.b_dec, _floor(KEY.L)),
              "the bias of the encoder is missing"),
+        Slip("decoder bias forgotten", lambda: (PRODUCT, GIVEN.b_enc, _floor(KEY.L)),
+             "this is b_enc alone; the decoder's bias goes through W_enc and is added too"),
     ),
 )  # fmt: skip
 
@@ -325,7 +349,8 @@ EXERCISES = (
         judge=TRAINING,
         hints=(
             "Five lines: clear the gradients, predict, loss, backward, step.",
-            "torch.optim.SGD(model.parameters(), lr=learning_rate) has zero_grad() and step().",
+            "torch.optim.SGD(model.parameters(), lr=learning_rate) has zero_grad() and step(). "
+            "Parameters changed by hand are changed inside `with torch.no_grad():`.",
             "Return loss.item(), the loss from before the step. Gradients add up unless they are cleared.",
         ),
     ),

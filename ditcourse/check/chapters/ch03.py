@@ -1,4 +1,4 @@
-"""Chapter 3, a two-minute Sora: count tokens, noise, come back, guide, sample, read a record, make it fail.
+"""Chapter 3, a two-minute Sora: count, noise, come back, guide, sample, read a record, make it fail, one block.
 
 torch is loaded only when an exercise needs it.
 """
@@ -11,7 +11,7 @@ from ditcourse.check import Exercise, Slip, function, values
 from ditcourse.check.judges import Finding
 from ditcourse.check.reading import is_blank
 
-ENOUGH = 0.9  # the share of right clips that exercise 3.6 asks for
+WANTED = (("direction", 0.5), ("shape", 0.7), ("all", 0.5))  # exercise 3.6: a name, the share asked for
 PROPOSED = "square"  # the word that the error of exercise 3.7 has to propose first
 
 
@@ -76,18 +76,22 @@ def record():
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-ATTRIBUTES = ("colour", "shape", "direction")
-
-
-def _rows():
-    """For each attribute the number of the first row of the record that reaches ENOUGH."""
+def _rows(wanted=WANTED):
+    """For each name the number of the first row of the record that reaches the share asked for."""
     progress = record()["progress"]
-    return [next(i for i, row in enumerate(progress) if row["right"][name] >= ENOUGH) for name in ATTRIBUTES]
+    return [
+        next(i for i, row in enumerate(progress) if row["right"][name] >= least) for name, least in wanted
+    ]
 
 
-def _column(name, offset=0):
+def _column(name, offset=0, wanted=WANTED):
     progress = record()["progress"]
-    return tuple(progress[max(row + offset, 0)][name] for row in _rows())
+    return tuple(progress[max(row + offset, 0)][name] for row in _rows(wanted))
+
+
+def _steps_in_order(*order):
+    steps = _column("step")
+    return tuple(steps[i] for i in order)
 
 
 # An exercise turned round: the error is given, the prompt is wanted
@@ -108,6 +112,9 @@ class FailingPrompt:
 
         tokens = tokenizer()
         words = answer.lower().replace(",", " ").replace(".", " ").split()
+        if len(words) > tokens.max_length:
+            text = f"It has {len(words)} words, and at most {tokens.max_length} are allowed."
+            return Finding("wrong", text, slip="too long")
         unknown = [word for word in words if word not in tokens.number]
         try:
             tokens([answer])
@@ -115,14 +122,14 @@ class FailingPrompt:
             said = str(error)
         else:
             return Finding("wrong", "The model knows each of these words; nothing fails.", slip="all known")
-        if not unknown:
-            return Finding("wrong", "It fails for its length, not for a word.", slip="too long")
         if len(unknown) > 1:
             text = f"There are {len(unknown)} unknown words, and the error speaks of the first only."
             return Finding("wrong", text, slip="several unknown words")
-        first = said.rpartition("nearest known: ")[2].split(", ")[0]
-        if first != self.proposed:
-            return Finding("wrong", f"The first word proposed is {first!r}.", slip="other proposal")
+        proposed = said.rpartition("nearest known: ")[2].split(", ")
+        if proposed == sorted(tokens.vocabulary):
+            return Finding("wrong", "No known word is near, so all are listed.", slip="no word near")
+        if proposed[0] != self.proposed:
+            return Finding("wrong", f"The first word proposed is {proposed[0]!r}.", slip="other proposal")
         return Finding("right", f"The error says: {said}.")
 
     def right_answer(self):
@@ -133,8 +140,31 @@ class FailingPrompt:
             "all known": f"a red {self.proposed} moves left",
             "too long": "a red circle moves left left left",
             "several unknown words": "an aquamarine circle moves left",
+            "no word near": "a zzz circle moves left",
             "other proposal": "a purple circle moves left",
         }
+
+
+# One half of a block
+
+
+def _block_inputs(rng):
+    import torch
+
+    def few(*shape):
+        return torch.from_numpy(rng.normal(size=shape))
+
+    mix, bend = few(5, 5), few(3, 3)
+
+    def norm(x):
+        """Each token shifted to mean 0 and scaled to mean square 1."""
+        return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+    def f(x):
+        """A made-up layer that mixes tokens and bends what comes in."""
+        return (mix @ x @ bend).tanh()
+
+    return few(5, 3), norm, f, few(3), few(3), few(3)
 
 
 EXERCISES = (
@@ -154,6 +184,8 @@ EXERCISES = (
                      "the three colours of a pixel stay together, inside one token"),
                 Slip("frames cut singly", lambda: (1024, 48, 1024, 12),
                      "a patch of the clip is two frames deep, so that it takes part of both"),
+                Slip("depth of the patch forgotten", lambda: (1024, 96, 1024, 12),
+                     "the frames are to be divided too: a patch is two frames deep, so half as many layers fit"),
                 Slip("frames left out", lambda: (64, 96, 1024, 12),
                      "these are the patches of one layer; the clip goes on in time"),
                 Slip("tokens and values swapped", lambda: (96, 512, 12, 1024),
@@ -289,32 +321,71 @@ EXERCISES = (
         minutes=4,
         judge=values(
             lambda: _column("step"),
-            names=ATTRIBUTES,
+            names=("direction", "shape", "everything"),
             slips=(
                 Slip("rows counted", lambda: tuple(row + 1 for row in _rows()),
                      "these are the numbers of the rows; the step is written in the row"),
                 Slip("rows counted from 0", lambda: tuple(_rows()),
                      "these are the numbers of the rows; the step is written in the row"),
                 Slip("last one below", lambda: _column("step", offset=-1),
-                     f"there the share was still below {ENOUGH}; take the first that reaches it"),
+                     "there the share was still below the one asked for; take the first that reaches it"),
+                Slip("as in the chapter", lambda: _column("step", wanted=[(n, 0.9) for n, _ in WANTED]),
+                     "these are the steps for 0.9, as in the chapter; here other shares are asked for"),
+                Slip("direction and shape have changed places", lambda: _steps_in_order(1, 0, 2),
+                     "two have changed places: direction comes first, then shape"),
+                Slip("shape and everything have changed places", lambda: _steps_in_order(0, 2, 1),
+                     "two have changed places: shape comes before everything"),
                 Slip("seconds", lambda: _column("seconds"), "these are seconds; the step is asked for"),
             ),
         ),
         hints=(
-            f'Go down the rows and stop at the first with row["right"]["colour"] >= {ENOUGH}.',
+            'For direction, go down the rows and stop at the first with row["right"]["direction"] >= 0.5.',
             'The answer is row["step"] of that row.',
         ),
     ),
     Exercise(
         id="3.7",
         title="Make it fail",
-        goal="find out what the model does with a word that it was never taught",
+        goal="write a prompt that the tokenizer refuses, for a reason asked for",
         difficulty=2,
         minutes=4,
         judge=FailingPrompt(PROPOSED),
         hints=(
             "The words are proposed by their letters, not by their meaning.",
-            f"Misspell the word {PROPOSED}. Or find a colour that shares many letters with it.",
+            f"Misspell the word {PROPOSED}, or take any other word with many of its letters, such as squid.",
+        ),
+    ),
+    Exercise(
+        id="3.8",
+        title="Half a block",
+        goal="let the condition steer a layer of the transformer, and add what it says",
+        difficulty=2,
+        minutes=5,
+        judge=function(
+            lambda x, norm, f, shift, scale, gate: x + gate * f(norm(x) * (1 + scale) + shift),
+            _block_inputs,
+            slips=(
+                Slip("scale, not 1 + scale", lambda x, n, f, sh, sc, g: x + g * f(n(x) * sc + sh),
+                     "that is how the sheet does it; here the factor is 1 + scale, so that 0 changes nothing"),
+                Slip("gate forgotten", lambda x, n, f, sh, sc, g: x + f(n(x) * (1 + sc) + sh),
+                     "the gate is missing; it says how much of the layer's result is added"),
+                Slip("residual forgotten", lambda x, n, f, sh, sc, g: g * f(n(x) * (1 + sc) + sh),
+                     "the tokens themselves are gone; the result is added to x"),
+                Slip("gate on both", lambda x, n, f, sh, sc, g: g * (x + f(n(x) * (1 + sc) + sh)),
+                     "x passes by the gate; only the layer's result goes through it"),
+                Slip("norm forgotten", lambda x, n, f, sh, sc, g: x + g * f(x * (1 + sc) + sh),
+                     "the tokens are normalised before scale and shift"),
+                Slip("normalised tokens added", lambda x, n, f, sh, sc, g: n(x) + g * f(n(x) * (1 + sc) + sh),
+                     "the result is added to x as it came in, not to the normalised tokens"),
+                Slip("scale and shift swapped", lambda x, n, f, sh, sc, g: x + g * f(n(x) * (1 + sh) + sc),
+                     "scale and shift have changed places"),
+                Slip("modulated afterwards", lambda x, n, f, sh, sc, g: x + g * (f(n(x)) * (1 + sc) + sh),
+                     "scale and shift come before the layer f, the gate after it"),
+            ),
+        ),
+        hints=(
+            "From the inside out: normalise, multiply by 1 + scale, add shift, call f, multiply by gate, add x.",
+            "If scale, shift and gate are all 0, x must come out as it went in.",
         ),
     ),
 )  # fmt: skip

@@ -82,7 +82,6 @@ class Browser:
         for log in ("browser", "performance"):  # what is left from the page before
             self.driver.get_log(log)
         self.driver.get(address)
-        self.driver.set_script_timeout(20)
         self.driver.execute_async_script("""
             const done = arguments[0], M = window.MathJax;
             const drawn = M && M.startup && M.startup.promise ? M.startup.promise : Promise.resolve();
@@ -97,14 +96,14 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def axe(self, only=()):
-        """Axe's verdict on the page as it stands, in words; only: the tags of the rules to try, all if none."""
+        """Axe's verdict on the page as it stands, in words; only: the rules to try, all if none."""
         if not self.run("return !!window.axe"):
             self.run((gates.ROOT / "tests" / "book" / "vendor" / "axe.min.js").read_text(encoding="utf8"))
         result = self.driver.execute_async_script("""
             const [only, done] = arguments;
             // MathJax's glyphs are many, and hidden from screen readers: the MathML beside them is looked at
             axe.run({exclude: ["mjx-math"]},
-                    {resultTypes: ["violations"], ...(only.length ? {runOnly: only} : {})})
+                    {resultTypes: ["violations"], ...(only.length ? {runOnly: {type: "rule", values: only}} : {})})
                 .then(done, error => done({error: String(error)}));""", list(only))
         if "error" in result:
             return [result["error"]]
@@ -132,6 +131,7 @@ def browser(tmp_path_factory):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    driver.set_script_timeout(180)  # a machine may be busy; nothing here waits for a time to pass
     browser = Browser(driver)
     # Still pictures of a page: no transition between the themes, and each page weighed as on a first visit.
     browser.command("Emulation.setEmulatedMedia",

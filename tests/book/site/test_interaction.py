@@ -55,7 +55,8 @@ def test_claims_can_be_searched(browser, site):
             const field = document.querySelector("#claim-filter");
             field.value = arguments[0];
             field.dispatchEvent(new Event("input"));
-            return [...document.querySelectorAll("table.claims tbody tr")].filter(row => row.offsetParent).length;""", words)
+            const rows = [...document.querySelectorAll("table.claims tbody tr")];
+            return rows.filter(row => row.offsetParent).length;""", words)
 
     assert shown("") == 49 and shown("Pearson") == 1 and 1 < shown("noise") < 49 and shown("zzzz") == 0
 
