@@ -69,8 +69,9 @@ test: .venv/.test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory fresh
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory numpy-only
 	@$(MAKE) --no-print-directory book
-	@$(MAKE) --no-print-directory -j2 numpy-only pages  # one core each
+	@$(MAKE) --no-print-directory pages
 	@$(MAKE) --no-print-directory run-notebooks
 	@echo "All checks passed."
 

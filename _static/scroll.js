@@ -4,14 +4,23 @@
   var wide = "mjx-container[display='true'], div.math, .scroll, .cell_output .output, pre, .pst-scrollable-table-container";
   function mark() {
     document.querySelectorAll(wide).forEach(function (box) {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else if (!box.hasAttribute("role")) box.removeAttribute("tabindex");
+      var scrolls = box.scrollWidth > box.clientWidth + 1;
+      if (scrolls && box.tabIndex !== 0) box.tabIndex = 0;
+      if (!scrolls && box.hasAttribute("tabindex") && !box.hasAttribute("role")) box.removeAttribute("tabindex");
     });
   }
   window.addEventListener("load", function () {
     var MathJax = window.MathJax;
     if (MathJax && MathJax.startup && MathJax.startup.promise) MathJax.startup.promise.then(mark);
     mark();
+    // The theme sets tabindex too, a while after a resize: look again whenever it did, and whenever a box changes size.
+    new MutationObserver(mark).observe(document.body, {attributes: true, attributeFilter: ["tabindex"], subtree: true});
+    var sizes = new ResizeObserver(mark);
+    document.querySelectorAll(wide).forEach(function (box) { sizes.observe(box); });
   });
-  window.addEventListener("resize", mark);
+
+  // Paper is light.
+  var page = document.documentElement, shown;
+  window.addEventListener("beforeprint", function () { shown = page.dataset.theme; page.dataset.theme = "light"; });
+  window.addEventListener("afterprint", function () { page.dataset.theme = shown; });
 })();
