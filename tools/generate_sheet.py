@@ -13,7 +13,6 @@ steps_table.md                 sheet step -> NumPy function -> package symbol
 import argparse
 import re
 import sys
-from dataclasses import replace
 from fractions import Fraction
 from html import escape
 from pathlib import Path
@@ -24,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ditcourse import byhand  # noqa: E402
+from ditcourse.check.chapters.ch01 import colleague_key  # noqa: E402
 
 OUTPUT = ROOT / "book" / "generated"
 MADE = "made by tools/generate_sheet.py from ditcourse/byhand/exercise.json; do not edit"
-COLLEAGUE_SIGN_SLIP = (1, 1)  # row 2, element 2 of G, counted from 0
 STEP = {step.key: step for step in byhand.STEPS}
 
 FRAMES = ("F1", "F2", "F3", "F4")
@@ -261,27 +260,6 @@ class Sheet:
         return [*lines, "</tbody>", "</table>"]
 
 
-def colleague_key(exercise):
-    """The key of someone with the published shift and one wrong sign in G, who carried on with both."""
-    key = byhand.solve(exercise, shift=exercise.printed_shift)
-    G = key.G.copy()
-    G[COLLEAGUE_SIGN_SLIP] *= -1
-    b_ff = byhand.bias_step(exercise.b_ff, G)
-    E = byhand.predict_noise(key.P, exercise.W_ff, b_ff)
-    D = byhand.denoise(key.Z, E)
-    Y = byhand.decode(D, exercise.W_dec, exercise.b_dec)
-    return replace(
-        key,
-        G=G,
-        b_ff_after=b_ff,
-        E_after=E,
-        loss_after=byhand.mse(E, key.N),
-        D_after=D,
-        Y_after=Y,
-        frames_after=byhand.unpatchify(Y),
-    )
-
-
 # The chapter's matrices, in LaTeX: one short line each, so that they fit a phone
 
 
@@ -414,7 +392,7 @@ def files():
     return {
         "sheet_blank.md": Sheet("blank", exercise, key, solved=False).write(),
         "sheet_key.md": Sheet("key", exercise, key, solved=True, marks=True).write(),
-        "colleague.md": Sheet("colleague", exercise, colleague_key(exercise), solved=True).write(),
+        "colleague.md": Sheet("colleague", exercise, colleague_key(), solved=True).write(),
         **snippets(exercise, key),
         **givens(exercise, key),
         "printed.md": printed_snippet(byhand.solve(exercise, shift=exercise.printed_shift)),
