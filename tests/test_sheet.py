@@ -1,4 +1,4 @@
-"""The generated sheets: up to date, accessible, and with no answer where a box should be."""
+"""The generated parts of chapter 1: up to date, accessible, and with the numbers of the sheet."""
 
 import importlib.util
 import subprocess
@@ -13,7 +13,7 @@ from ditcourse import byhand
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "generate_sheet.py"
-SHEETS = ("sheet_blank.md", "sheet_key.md", "colleague.md")
+SHEETS = ("colleague.md",)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_check_names_each_stale_missing_or_left_over_file_and_writing_mends_it(t
     to = ["--output", str(tmp_path)]
     assert tool.main(to) == 0
     assert tool.main([*to, "--check"]) == 0
-    (tmp_path / "sheet_key.md").write_text("old", encoding="utf-8")
+    (tmp_path / "colleague.md").write_text("old", encoding="utf-8")
     (tmp_path / "printed.md").unlink()
     (tmp_path / "step_gone.md").write_text("left over", encoding="utf-8")
     (tmp_path / "somebody_elses.md").write_text("not ours", encoding="utf-8")
@@ -75,11 +75,11 @@ def test_check_names_each_stale_missing_or_left_over_file_and_writing_mends_it(t
     assert tool.main([*to, "--check"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert sorted(Path(line.split(": ")[0]).name for line in said) == [
+        "colleague.md",
         "printed.md",
-        "sheet_key.md",
         "step_gone.md",
     ]
-    assert (tmp_path / "sheet_key.md").read_text(encoding="utf-8") == "old"  # --check changes nothing
+    assert (tmp_path / "colleague.md").read_text(encoding="utf-8") == "old"  # --check changes nothing
     assert tool.main(to) == 0
     assert tool.main([*to, "--check"]) == 0
     assert not (tmp_path / "step_gone.md").exists() and (tmp_path / "somebody_elses.md").exists()
@@ -109,8 +109,7 @@ def test_generated_from_the_givens(tool, texts, tmp_path, monkeypatch):
     changed = byhand.load(path)
     assert changed.b_ff.tolist() != exercise.b_ff.tolist()
     monkeypatch.setattr(byhand, "load", lambda: changed)
-    key = page(tool.files(), "sheet_key.md")
-    assert matrix(key, "E") == strings([[-4, -1, 0, -3], [-1, 1, -1, -3]])
+    assert r"-4 & -1 & 0 & -3 \\ -1 & 1 & -1 & -3" in tool.files()["step_feedforward.md"]
 
 
 # The sheets
@@ -136,13 +135,6 @@ def test_accessible_tables(texts, name):
     assert len(ids) == len(set(ids))
 
 
-def test_ids_differ_between_the_sheets(texts):
-    """So that two sheets can stand on one page."""
-    ids = [element.get("id") for name in SHEETS for element in page(texts, name).iter() if element.get("id")]
-    labels = [e.get("aria-label") for name in SHEETS for e in page(texts, name).iter() if e.get("aria-label")]
-    assert len(ids) == len(set(ids)) and len(labels) == len(set(labels))
-
-
 @pytest.mark.parametrize("name", SHEETS)
 def test_order_frames_before_learning_then_the_step_then_frames_after(texts, name):
     headings = ["".join(heading.itertext()) for heading in page(texts, name).iter("h3")]
@@ -155,38 +147,9 @@ def test_order_frames_before_learning_then_the_step_then_frames_after(texts, nam
     assert not any("after" in heading for heading in headings[:15])
 
 
-def test_blank_and_key_have_the_same_boxes(texts):
-    blank, key = cells(page(texts, "sheet_blank.md")), cells(page(texts, "sheet_key.md"))
-    assert list(blank) == list(key)
-    assert not any(blank.values())
-    assert all(key.values())
-
-
-def test_the_blank_sheet_holds_the_givens_and_nothing_else(texts):
-    root = page(texts, "sheet_blank.md")
-    shown = ["".join(cell.itertext()) for cell in root.iter("td") if cell.get("class") == "given"]
-    g = byhand.load()
-    givens = [g.frames] * 3 + [
-        g.W_enc,
-        g.b_enc,
-        g.noise,
-        g.text,
-        g.W_ada,
-        g.b_ada,
-        g.W_ff,
-        g.b_ff,
-        g.W_dec,
-        g.b_dec,
-    ]
-    S = [[6, -4, -6, 4], [6, 0, -6, 0], [2, 0, -2, 0], [2, -4, -2, 4]]
-    expected = sorted(int(value) for given in [*givens, S] for value in np.ravel(given))
-    assert sorted(int(text.replace("−", "-")) for text in shown) == expected
-    assert not list(root.iter("strong"))  # the two largest scores are for the learner to mark
-
-
 def test_every_cell_of_a_correct_pass(texts):
     """116 cells, counted as the reference does: eight marks in A, and without c and the loss."""
-    names = [name.rsplit("-", 2)[0].split("-")[0] for name in cells(page(texts, "sheet_blank.md"))]
+    names = [name.rsplit("-", 2)[0].split("-")[0] for name in cells(page(texts, "colleague.md"))]
     count = {name: names.count(name) for name in names}
     assert count == {
         "X": 16, "L": 8, "Z": 8, "c": 2, "scale": 2, "shift": 2, "C": 8, "A": 16, "P": 8, "E": 8, "D": 8,
@@ -195,34 +158,6 @@ def test_every_cell_of_a_correct_pass(texts):
     }  # fmt: skip
     first = ("X", "L", "Z", "scale", "shift", "C", "P", "E", "G", "D", "Y", "frames")
     assert sum(count[name] for name in first) + 8 == 116
-
-
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("X", [[7, 1, 4, 6], [0, 2, 3, 3], [4, 3, 4, 5], [3, 0, 0, 1]]),
-        ("L", [[3, 0, 0, 1], [4, 3, 4, 5]]),
-        ("Z", [[2, 1, 0, 1], [3, 5, 5, 3]]),
-        ("c", [[1], [1]]),
-        ("shift", [[1], [5]]),
-        ("A", [["1/2", 0, 0, "1/2"], ["1/2", "1/2", 0, 0], [0, "1/2", "1/2", 0], [0, 0, "1/2", "1/2"]]),
-        ("E", [[-3, 0, 1, -2], [-1, 1, -1, -3]]),
-        ("G", [[-2, -1, 1, -2], [0, -1, -2, -1]]),
-        ("loss", [[2]]),
-        ("Y", [[9, 5, 5, 9], [0, 2, 6, 2], [4, 4, 6, 6], [5, 1, 0, 3]]),
-        ("frames-3", [[5, 6], [6, 0]]),
-        ("b_ff_after", [[5], [2]]),
-        ("loss_after", [[1]]),
-        ("frames_after-2", [[3, 2], [3, 0]]),
-    ],
-)
-def test_the_key(texts, name, expected):
-    assert matrix(page(texts, "sheet_key.md"), name) == strings(expected)
-
-
-def test_the_key_marks_the_two_largest_scores(texts):
-    marked = [mark.text for mark in page(texts, "sheet_key.md").iter("strong")]
-    assert marked == ["6", "4", "6", "0", "0", "−2", "−2", "4"]
 
 
 # The colleague
@@ -255,18 +190,17 @@ def test_the_checksum_finds_exactly_one_of_the_two(texts):
     assert np.argwhere(D != L - G).tolist() == [[1, 1]]
 
 
-def test_the_colleague_and_the_key_agree_up_to_the_first_slip(texts):
-    key, colleague = cells(page(texts, "sheet_key.md")), cells(page(texts, "colleague.md"))
-    assert list(key) == list(colleague)
-    first = next(name for name in key if key[name] != colleague[name])
-    assert first == "shift-1-1"
+def test_the_colleague_and_the_key_agree_up_to_the_first_slip(tool, texts):
+    solved = {"key": tool.Sheet("key", byhand.load(), byhand.solve(byhand.load())).write()}
+    right, colleague = cells(page(solved, "key")), cells(page(texts, "colleague.md"))
+    assert list(right) == list(colleague)
+    assert next(name for name in right if right[name] != colleague[name]) == "shift-1-1"
 
 
-def test_no_sheet_gives_the_slips_away(texts):
-    for name in ("sheet_blank.md", "colleague.md"):
-        said = texts[name].lower()
-        for word in ("slip", "erratum", "errat", "misprint", "printed", "wrong", "mistake", "hint"):
-            assert word not in said, (name, word)
+def test_the_sheet_does_not_give_the_slips_away(texts):
+    said = texts["colleague.md"].lower()
+    for word in ("slip", "erratum", "errat", "misprint", "printed", "wrong", "mistake", "hint"):
+        assert word not in said, word
 
 
 # Snippets and table

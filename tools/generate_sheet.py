@@ -1,13 +1,12 @@
-"""Write the hand sheet, its key and the chapter's matrices into book/generated/, from the exercise's givens.
+"""Write the chapter's matrices and the colleague's sheet into book/generated/, from the exercise's givens.
 
     python tools/generate_sheet.py            write every file
     python tools/generate_sheet.py --check    change nothing; fail and name the files that are not up to date
 
-sheet_blank.md, sheet_key.md   the whole sheet as HTML tables: boxes to fill, and the same boxes filled
-colleague.md                   the sheet of a colleague who made two slips
-step_<key>.md                  the solved matrices of one step in LaTeX, for chapter 1 to include
-step_after.md, printed.md      the pass after the update, and the published variant
-steps_table.md                 sheet step -> NumPy function -> package symbol
+colleague.md                the whole sheet of a colleague who made two slips, as HTML tables
+step_<key>.md               the solved matrices of one step in LaTeX, for chapter 1 to include
+step_after.md, printed.md   the pass after the update, and the published variant
+steps_table.md              sheet step -> NumPy function -> package symbol
 """
 
 import argparse
@@ -96,10 +95,10 @@ def scroll(label):
 
 
 class Sheet:
-    """One sheet: `key` gives the numbers, `solved` says whether the boxes hold them."""
+    """One filled-in sheet: `key` gives the numbers."""
 
-    def __init__(self, name, exercise, key, solved, marks=False):
-        self.name, self.exercise, self.key, self.solved, self.marks = name, exercise, key, solved, marks
+    def __init__(self, name, exercise, key):
+        self.name, self.exercise, self.key = name, exercise, key
 
     def write(self):
         """Frames before learning, one step of learning, frames after."""
@@ -140,8 +139,7 @@ class Sheet:
     def encoder(self):
         yield self.fact("W_enc", "W_enc", self.exercise.W_enc, ROWS, PIXELS)
         yield self.fact("b_enc", "b_enc", self.exercise.b_enc, ROWS, ("bias",))
-        if self.solved:
-            yield self.fact("pre_encoder", "W X + b, before ReLU", self.key.pre_encoder, ROWS, FRAMES)
+        yield self.fact("pre_encoder", "W X + b, before ReLU", self.key.pre_encoder, ROWS, FRAMES)
         yield self.box("L", "L, the latent", ROWS, FRAMES)
 
     def noise(self):
@@ -163,10 +161,7 @@ class Sheet:
         yield self.box("C", "C, the conditioned latent", ROWS, FRAMES)
 
     def attention(self):
-        top = self.key.A > 0 if self.marks else None
-        yield self.fact(
-            "S", "S, the scores (each column looks for its two largest)", self.key.S, FRAMES, FRAMES, top=top
-        )
+        yield self.fact("S", "S, the scores (each column looks for its two largest)", self.key.S, FRAMES, FRAMES)
         yield self.box("A", "A, the attention (each column sums to 1)", FRAMES, FRAMES)
 
     def pooling(self):
@@ -183,8 +178,7 @@ class Sheet:
     def decode(self):
         yield self.fact("W_dec", "W_dec", self.exercise.W_dec, PIXELS, ROWS)
         yield self.fact("b_dec", "b_dec", self.exercise.b_dec, PIXELS, ("bias",))
-        if self.solved:
-            yield self.fact("pre_decoder", "W D + b, before ReLU", self.key.pre_decoder, PIXELS, FRAMES)
+        yield self.fact("pre_decoder", "W D + b, before ReLU", self.key.pre_decoder, PIXELS, FRAMES)
         yield self.box("Y", "Y, the pixels", PIXELS, FRAMES)
 
     def video(self):
@@ -224,8 +218,8 @@ class Sheet:
         for index, frame in enumerate(getattr(self.key, name), start=1):
             yield self.table(f"{name}-{index}", caption.format(index), frame, *SIDES, known=[False] * 2)
 
-    def fact(self, name, caption, values, rows, columns, wide=False, top=None):
-        table = self.table(name, caption, values, rows, columns, [True] * len(rows), top)
+    def fact(self, name, caption, values, rows, columns, wide=False):
+        table = self.table(name, caption, values, rows, columns, [True] * len(rows))
         if wide:
             table = [scroll(f"{caption}, {self.name} sheet: scrolls sideways"), *table, "</div>"]
         return table
@@ -233,7 +227,7 @@ class Sheet:
     def box(self, name, caption, rows, columns):
         return self.table(name, caption, getattr(self.key, name), rows, columns, [False] * len(rows))
 
-    def table(self, name, caption, values, rows, columns, known, top=None):
+    def table(self, name, caption, values, rows, columns, known):
         """One matrix. `known` says for each row whether it is given; the others are boxes named data-cell."""
         values = np.asarray(values)
         values = values[:, None] if values.ndim == 1 else values
@@ -251,11 +245,10 @@ class Sheet:
             for j in range(len(columns)):
                 text = number(values[i, j])
                 if known[i]:
-                    text = f"<strong>{text}</strong>" if top is not None and top[i, j] else text
                     cells.append(f'<td class="given">{text}</td>')
                 else:
                     cell = f'class="blank" data-cell="{name}-{i + 1}-{j + 1}"'
-                    cells.append(f"<td {cell}>{text if self.solved else ''}</td>")
+                    cells.append(f"<td {cell}>{text}</td>")
             lines.append("<tr>" + "".join(cells) + "</tr>")
         return [*lines, "</tbody>", "</table>"]
 
@@ -334,20 +327,6 @@ def snippets(g, key):
     return {f"step_{name}.md": aligned(*equations) for name, equations in steps.items()}
 
 
-def givens(g, key):
-    """What a step is given beside the results so far: shown in the open, above the solved step."""
-    W, b = (lambda name: rf"W_\text{{{name}}}"), (lambda name: rf"b_\text{{{name}}}")
-    steps = {
-        "encoder": named((W("enc"), g.W_enc), (b("enc"), g.b_enc)),
-        "noise": named(("N", g.noise)),
-        "scale_shift": named((W("ada"), g.W_ada), (b("ada"), g.b_ada)),
-        "attention": named(("S", key.S)),
-        "feedforward": named((W("ff"), g.W_ff), (b("ff"), g.b_ff)),
-        "decode": named((W("dec"), g.W_dec), (b("dec"), g.b_dec)),
-    }
-    return {f"given_{name}.md": aligned(*equations) for name, equations in steps.items()}
-
-
 def printed_snippet(key):
     """What changes with the published shift, from there to the end."""
     return aligned(
@@ -390,11 +369,8 @@ def files():
     exercise = byhand.load()
     key = byhand.solve(exercise)
     return {
-        "sheet_blank.md": Sheet("blank", exercise, key, solved=False).write(),
-        "sheet_key.md": Sheet("key", exercise, key, solved=True, marks=True).write(),
-        "colleague.md": Sheet("colleague", exercise, colleague_key(), solved=True).write(),
+        "colleague.md": Sheet("colleague", exercise, colleague_key()).write(),
         **snippets(exercise, key),
-        **givens(exercise, key),
         "printed.md": printed_snippet(byhand.solve(exercise, shift=exercise.printed_shift)),
         "steps_table.md": steps_table(),
     }
@@ -408,8 +384,7 @@ def stale(folder, texts):
         if not (folder / name).is_file() or (folder / name).read_bytes() != text.encode("utf-8")
     ]
     return wrong + sorted(
-        path.name for kind in ("step", "given") for path in folder.glob(f"{kind}_*.md") if path.name not in texts
-    )
+        path.name for path in folder.glob("step_*.md") if path.name not in texts)
 
 
 def main(arguments=None):

@@ -59,5 +59,6 @@ the three methods of a judge: an object of your own that has them is a judge too
 
 from ditcourse.check.engine import Exercise, Verdict, all_exercises, check, find
 from ditcourse.check.judges import Slip, choice, function, values
+from ditcourse.check.sheet import Sheet
 
-__all__ = ["Exercise", "Slip", "Verdict", "all_exercises", "check", "choice", "find", "function", "values"]
+__all__ = ["Exercise", "Sheet", "Slip", "Verdict", "all_exercises", "check", "choice", "find", "function", "values"]

@@ -58,6 +58,10 @@ class Exercise:
         """The heading of the exercise's Markdown cell."""
         return f"## Exercise {self.id}: {self.title}"
 
+    def hints_for(self, answer):
+        """The hints, from gentle to plain: the exercise's own, or those that its judge finds for this answer."""
+        return self.hints or (self.judge.hints(answer) if hasattr(self.judge, "hints") else ())
+
     @property
     def facts(self):
         """The line under the heading."""
@@ -78,10 +82,11 @@ def check(id, answer, hint=0):
         parts.append(finding.text)
     elif finding.state == "not done":
         parts.append("Replace each `...` and run the cell again.")
-    if finding.state != "right" and exercise.hints:
-        given = min(max(int(hint), 0), len(exercise.hints))
-        parts += [f"\n  Hint {i + 1}: {text}" for i, text in enumerate(exercise.hints[:given])]
-        if finding.state == "wrong" and given < len(exercise.hints):
+    hints = exercise.hints_for(answer)
+    if finding.state != "right" and hints:
+        given = min(max(int(hint), 0), len(hints))
+        parts += [f"\n  Hint {i + 1}: {text}" for i, text in enumerate(hints[:given])]
+        if finding.state == "wrong" and given < len(hints):
             parts.append(f"\n  For {'a' if given == 0 else 'another'} hint add hint={given + 1}.")
     message = " ".join(parts).replace(" \n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
     verdict = Verdict(finding.state, message, finding.cell, finding.slip)

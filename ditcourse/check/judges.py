@@ -92,7 +92,7 @@ class Values:
     def judge(self, answer):
         wanted = self._wanted
         try:
-            given = _read_parts(answer, self.names)
+            given = read_parts(answer, self.names)
         except Unreadable as problem:
             return Finding("wrong", _sentence(problem))
         given = _fit(given, wanted)
@@ -175,7 +175,7 @@ class Function:
     def _read(self, result, wanted):
         """What the learner's function returned: (readings, None), or (None, why it cannot be judged)."""
         try:
-            given = _read_parts(result, self.names)
+            given = read_parts(result, self.names)
         except Unreadable as reason:
             return None, Finding("wrong", "What your function returns cannot be used: " + str(reason))
         given = _fit(given, wanted)
@@ -297,12 +297,12 @@ def _own_frames(answer, error):
 def _read_own(value, names):
     """Read a value of ours. Unreadable here is a fault of the spec, so it is raised as one."""
     try:
-        return _read_parts(value, names)
+        return read_parts(value, names)
     except Unreadable as problem:
         raise ValueError(f"fault in the spec of this exercise: {problem}") from None
 
 
-def _read_parts(answer, names):
+def read_parts(answer, names):
     """A list of readings: one for each name, or just one. A part that is blank as a whole is None."""
     if not names:
         return [None if is_blank(answer) else read(answer)]

@@ -181,7 +181,7 @@ def test_template_and_solution_differ_in_the_solutions_only(name):
             assert len(added) == (id == next(iter(template)))  # the Colab link
             continue
         for line in added:  # dots, dots after an equals sign, or dots in brackets
-            assert re.fullmatch(r"\s*\.\.\.|.*[^=]= \.\.\.(, \.\.\.)*|(\w+ =)?[][., ]+", line), line
+            assert re.fullmatch(r"\s*\.\.\.|.*[^=]= \.\.\.(, \.\.\.)*|([\w.]+ =)?[][., ]+", line), line
             assert "..." in line
             blanks += 1
         assert signatures(after) == signatures(before)

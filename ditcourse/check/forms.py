@@ -1,0 +1,107 @@
+"""What a hand sheet consists of: its parts with their formulas, hints and slips, read from `sheets/<name>.json`.
+
+The page reads the same tables (tools/sheet_data.py brings them there).
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ditcourse import byhand
+from ditcourse.check.formulas import evaluate
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A typical mistake: its name, what to say about it, and the formula that someone who makes it follows."""
+
+    name: str
+    says: str
+    formula: object
+
+
+@dataclass(frozen=True)
+class Part:
+    """One matrix to fill in. Its shape is (rows, columns); `frames`: each row is a frame of 2 x 2."""
+
+    name: str
+    step: str  # key of the step in byhand.STEPS
+    about: str
+    rows: tuple
+    columns: tuple
+    formula: object
+    hints: tuple
+    slips: tuple
+    question: str = ""  # a text above it
+    shows: tuple = ()  # givens that are printed beside it
+    half: str = ""  # "given": printed on the half sheet
+    printed: int = 0  # so many rows are printed on every sheet
+    marks: str = ""  # filled in by marking cells of this given matrix
+    frames: bool = False
+    after: bool = False  # belongs to the pass after the update
+
+    @property
+    def shape(self):
+        return len(self.rows), len(self.columns)
+
+    def where(self, cell):
+        """(1, 2) -> 'row 2, column 3', as a person names a cell of this part; '' for a single number."""
+        row, column = cell
+        if self.shape == (1, 1):
+            return ""
+        if self.frames:
+            return f"frame {row + 1}, row {column // 2 + 1}, column {column % 2 + 1}"
+        return f"entry {row + 1}" if self.shape[1] == 1 else f"row {row + 1}, column {column + 1}"
+
+
+def read_form(form):
+    """The file of a sheet as it stands: title, labels of what is given, parts."""
+    return json.loads((Path(__file__).parent / "sheets" / f"{form}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def parts_of(form):
+    """{name: Part} of a sheet, in the order in which it is filled in."""
+    given = {part["name"]: part for part in read_form(form)["parts"]}
+    made = {}
+    for name, part in given.items():
+        slips = list(part.pop("slips"))
+        like = part.pop("like", None)  # the same slips as in an earlier part, with other names
+        if like:
+            slips += [slip | {"formula": _renamed(slip["formula"], like["with"])} for slip in made[like["part"]][1]]
+        made[name] = (part, slips)
+    lists = ("rows", "columns", "hints", "shows")
+    return {
+        name: Part(**{word: tuple(value) if word in lists else value for word, value in part.items()},
+                   slips=tuple(Slip(**slip) for slip in slips))
+        for name, (part, slips) in made.items()
+    }  # fmt: skip
+
+
+def _renamed(formula, names):
+    if isinstance(formula, str):
+        return names.get(formula, formula)
+    return [formula[0], *(_renamed(part, names) for part in formula[1:])] if isinstance(formula, list) else formula
+
+
+def givens(exercise, form="sora"):
+    """What is printed on the sheet, each as a matrix; on a sheet about another one all the numbers of that."""
+    of = read_form(form).get("of")
+    if of:
+        return key(of, givens(exercise, of))
+    column = {name: getattr(exercise, name)[:, None] for name in ("text", "b_enc", "b_ada", "b_ff", "b_dec")}
+    matrix = {name: getattr(exercise, name) for name in ("W_enc", "W_ada", "W_ff", "W_dec")}
+    values = {"video": exercise.frames.reshape(len(exercise.frames), -1), "t": [[exercise.t]], "N": exercise.noise,
+              "S": byhand.solve(exercise).S, **matrix, **column}  # fmt: skip
+    return {name: np.array(value, dtype=float) for name, value in values.items()}
+
+
+def key(form, values):
+    """{name: matrix}: the givens `values`, and every part filled in rightly."""
+    found = dict(values)
+    for name, part in parts_of(form).items():
+        found[name] = evaluate(part.formula, found)
+    return found
