@@ -15,7 +15,7 @@ help:
 	@echo 'make test         run every check'
 	@echo 'make sample PROMPT="a red circle moves left"   write clip.webp'
 	@echo 'make links        after a change of address or version in pyproject.toml'
-	@echo 'make exercises    exercises/ out of solutions/; sheets: the printable sheet; notebooks: run, store outputs'
+	@echo 'make exercises    exercises/ out of solutions/; sheets: the sheets (page, data, PDF); notebooks: run, store outputs'
 	@echo 'make clean        remove what was built, and .venv'
 
 # --- set-up: what the book needs, then the course (torch), then the tests ---------------------------------------
@@ -61,6 +61,8 @@ exercises: .venv/.course
 	@$(BIN)/python tools/generate_exercises.py
 sheets: .venv/.course
 	@$(BIN)/python tools/generate_sheet.py
+	@$(BIN)/python tools/sheet_data.py
+	@$(BIN)/python tools/make_sheets.py
 notebooks: .venv/.test
 	@$(BIN)/python tools/execute_notebooks.py
 
@@ -82,6 +84,8 @@ lint: .venv/.test
 fresh: .venv/.test
 	$(BIN)/python tools/links.py --check
 	$(BIN)/python tools/generate_sheet.py --check
+	$(BIN)/python tools/sheet_data.py --check
+	$(BIN)/python tools/make_sheets.py --check
 	$(BIN)/python tools/generate_exercises.py --check
 
 unit: .venv/.test

@@ -1,5 +1,6 @@
 """The `ditcourse` command: `ditcourse sample "a red circle moves left"`, `ditcourse info`, ..."""
 
+import re
 from pathlib import Path
 
 import click
@@ -64,6 +65,40 @@ def sample(
 def info() -> None:
     """Versions and hardware, as the bug form asks for them."""
     click.echo(ditcourse.info())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--numbers", default="1-30", show_default=True, help="Which sheets: 1-30, or 3,5,8. 0 is chapter 1's.")
+@click.option("--paper", default="a4", show_default=True, type=click.Choice(["a4", "letter"]))
+@click.option("--half", is_flag=True, help="Half sheets: patches, pixels and frames are filled in.")
+def sheets(folder: Path, numbers: str, paper: str, half: bool) -> None:
+    """Print hand sheets with other numbers for a class: FOLDER/sheets.pdf, and FOLDER/keys.pdf for the teacher."""
+    from ditcourse.byhand import new_exercise
+    from ditcourse.figures.paper import save_sheets
+
+    try:
+        chosen = [(new_exercise(number), f"sheet {number}") for number in _numbers(numbers)]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, kind in (("sheets.pdf", "half" if half else "blank"), ("keys.pdf", "key")):
+            path = save_sheets(folder / name, chosen, kind, paper)
+            click.echo(f"{path}: {len(chosen)} sheets, {2 * len(chosen)} pages")
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _numbers(text: str) -> list[int]:
+    """"1-3,8" -> [1, 2, 3, 8]."""
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
+            raise ValueError(f"--numbers: came as {text!r}; allowed: numbers and ranges, such as 1-30 or 3,5,8")
+        found += range(first, min(last, first + 200) + 1)
+    if len(found) > 200:
+        raise ValueError(f"--numbers: came as {text!r}; allowed: at most 200 sheets at a time")
+    return found
 
 
 @main.group()

@@ -1,0 +1,28 @@
+"""`ditcourse sheets`: a class's worth of different sheets, and their keys."""
+
+import pytest
+from click.testing import CliRunner
+
+from ditcourse.cli import main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["sheets", *map(str, arguments)])
+
+
+def pages(path):
+    return path.read_bytes().count(b"/Type /Page\n") + path.read_bytes().count(b"/Type /Page ")
+
+
+def test_sheets_and_keys_for_a_class(tmp_path):
+    result = run(tmp_path / "class", "--numbers", "3,5-6", "--paper", "letter", "--half")
+    assert result.exit_code == 0, result.output
+    assert "sheets.pdf: 3 sheets, 6 pages" in result.output and "keys.pdf: 3 sheets, 6 pages" in result.output
+    assert [pages(tmp_path / "class" / name) for name in ("sheets.pdf", "keys.pdf")] == [6, 6]
+
+
+@pytest.mark.parametrize("numbers", ["", "a", "3-1", "1-", "-2", "1.5", "1-1000", "1-3,,4", "9" * 12])
+def test_bad_numbers_are_named_and_nothing_is_written(tmp_path, numbers):
+    result = run(tmp_path / "class", f"--numbers={numbers}")
+    assert result.exit_code == 1 and ("--numbers" in result.output or "seed" in result.output), result.output
+    assert not (tmp_path / "class").exists()
