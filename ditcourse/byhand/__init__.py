@@ -10,6 +10,7 @@ Credit: the idea and part of the givens are Prof. Tom Yeh's ("AI by Hand" no. 18
 
 from ditcourse.byhand import extensions, rows
 from ditcourse.byhand.data import Exercise, load
+from ditcourse.byhand.instances import new_exercise
 from ditcourse.byhand.solve import Gradients, Key, backward, sgd_step, solve
 from ditcourse.byhand.steps import (
     add_noise,
@@ -34,6 +35,6 @@ from ditcourse.byhand.table import STEPS, Step
 __all__ = [
     "STEPS", "Exercise", "Gradients", "Key", "Step", "add_noise", "attention_pool", "attention_weights",
     "backward", "bias_step", "binary_time", "decode", "denoise", "encode", "extensions", "load",
-    "make_condition", "modulate", "mse", "noise_gradient", "patchify", "predict_noise", "rows", "scale_shift",
-    "sgd_step", "solve", "unpatchify",
+    "make_condition", "modulate", "mse", "new_exercise", "noise_gradient", "patchify", "predict_noise", "rows",
+    "scale_shift", "sgd_step", "solve", "unpatchify",
 ]  # fmt: skip

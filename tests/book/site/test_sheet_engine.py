@@ -1,0 +1,135 @@
+"""The sheet in the page judges as Python does: the same verdicts, slips, hints and links on the same random sheets."""
+
+import random
+
+import numpy as np
+import pytest
+
+from ditcourse import byhand
+from ditcourse.check import board, forms, sheet
+from ditcourse.check.formulas import cell_text, evaluate
+from ditcourse.check.reading import Reading
+from tools import sheet_data
+
+SHEETS = 400
+PARTS = forms.parts_of("sora")
+
+JUDGE = """
+    const { judge, hints, readLink, writeLink } = window.ditcourseSheet, sheets = window.ditcourseSheets;
+    const parts = sheets.forms.sora.parts;
+    return arguments[0].map(({ number, filled, printed, asked }) => {
+        const values = sheets.instances[number];
+        return { reports: judge(parts, values, filled, printed), hints: hints(parts, values, filled, printed, asked) };
+    });"""
+
+
+def cases():
+    """Random sheets, each a learner's: parts left out, cells left out, slips, single cells off, texts for numbers."""
+    dice = random.Random(3)
+    for index in range(SHEETS):
+        number = dice.choice([0, dice.randint(1, sheet_data.NUMBERS)])
+        values = forms.givens(byhand.new_exercise(number))
+        printed = [name for name, part in PARTS.items() if part.half] if dice.random() < 0.3 else []
+        have, filled = dict(values), {}
+        skipped, slips, lost = (dice.choice(odds) for odds in ((0, 0.3), (0, 0.15, 0.4), (0, 0, 0.1, 0.5)))
+        for name, part in PARTS.items():
+            have[name] = evaluate(part.formula, have)
+            usable = [slip for slip in part.slips if evaluate(slip.formula, have).shape == part.shape]
+            if usable and dice.random() < slips:
+                have[name] = evaluate(dice.choice(usable).formula, have)
+            if dice.random() < skipped or name in printed:
+                continue
+            cells = [[None if dice.random() < lost else float(x) for x in row] for row in have[name]]
+            for _ in range(dice.choice([0, 0, 0, 1, 1, 2])):
+                row, column = dice.randrange(part.shape[0]), dice.randrange(part.shape[1])
+                near = (have[name][row, column] + dice.choice([1, -1, 0.5, 2]), -have[name][row, column])
+                cells[row][column] = dice.choice([*near, *near, 77, "7a"])
+            filled[name] = cells
+            if index % 2:  # go on with the wrong number, as a learner does
+                have[name] = np.array([[x if isinstance(x, float) else have[name][i, j] for j, x in enumerate(row)]
+                                       for i, row in enumerate(cells)])  # fmt: skip
+        yield {"number": number, "filled": filled, "printed": printed, "asked": dice.choice(list(PARTS))}
+
+
+def reading(cells):
+    blank = np.array([[cell is None for cell in row] for row in cells])
+    numbers = [[np.nan if cell is None or isinstance(cell, str) else cell for cell in row] for row in cells]
+    return Reading(np.array(numbers), blank)
+
+
+def in_python(case):
+    values = forms.givens(byhand.new_exercise(case["number"]))
+    laid = board.Board(PARTS, values, {name: reading(cells) for name, cells in case["filled"].items()},
+                        set(case["printed"]))  # fmt: skip
+    reports = board.judge(PARTS, values, laid.filled, case["printed"])
+    return {
+        "reports": {
+            name: {"left": r.left, "wrong": [list(cell) for cell in r.wrong], "slip": r.slip, "text": r.text,
+                   "follows": [list(cell) for cell in r.follows], "state": r.state}
+            for name, r in reports.items()
+        },
+        "hints": list(board.hints(laid, PARTS[case["asked"]])),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def engine(browser, site):
+    browser.open(f"{site}/book/01_sheet.html")
+    return browser
+
+
+def test_the_page_says_what_python_says(engine):
+    all_cases = list(cases())
+    slips, states = set(), {"right": 0, "wrong": 0, "not done": 0}
+    for case, found in zip(all_cases, engine.run(JUDGE, all_cases), strict=True):
+        wanted = in_python(case)
+        assert found == wanted
+        slips |= {report["slip"] for report in wanted["reports"].values()}
+        for report in wanted["reports"].values():
+            states[report["state"]] += 1
+    assert len(all_cases) >= 200 and len(slips) > 60 and min(states.values()) > 200, (len(slips), states)
+
+
+def test_cells_are_read_alike(engine):
+    texts = ["3", " -2 ", "−2", "1.5", "1,5", "3/2", "-1/2", "½", "−½", "1½", "-1½", "", "...", "…", "7a", "1/0", "--1",
+             "1e3", "٣", ".5", "5.", "/2", "1 0", "0.3333333333333333", "9" * 30]  # fmt: skip
+    found = engine.run("return arguments[0].map(window.ditcourseSheet.cellNumber)", texts)
+    for text, got in zip(texts, found, strict=True):
+        wanted = sheet.cell_number(text)
+        assert (got is None) if wanted is ... else isinstance(got, str) if np.isnan(wanted) else got == wanted, text
+
+
+def test_numbers_are_written_alike(engine):
+    dice = np.random.default_rng(4)
+    numbers = [0, -0.0, 0.5, -1.5, 12, -340, 1e8, 123456789012, 0.25, 1.125, 1 / 3, 1e-5, 12345.678]
+    numbers = [float(x) for x in (*numbers, *dice.normal(0, 50, 50))]
+    typed = engine.run("return arguments[0].map(window.ditcourseSheet.cellText)", numbers)
+    assert typed == [cell_text(x) for x in numbers]
+
+
+def test_links_go_both_ways(engine):
+    """A sheet written in the page is read in the notebook, and the other way round, cell for cell."""
+    for case in list(cases())[:60]:
+        typed = {name: [["" if cell is None else str(cell) for cell in row] for row in cells]
+                 for name, cells in case["filled"].items()}  # fmt: skip
+        half = bool(case["printed"])
+        link = engine.run("return window.ditcourseSheet.writeLink(arguments[0])",
+                        {"cells": typed, "seed": case["number"], "half": half})  # fmt: skip
+        mine = sheet.Sheet(f"https://example.org/book/01_sheet.html#{link}" if link else "")
+        assert (mine.seed, mine.half) == (case["number"], half)
+        filled = {name: reading(cells) for name, cells in case["filled"].items()}
+        filled = {name: cells for name, cells in filled.items() if not cells.blank.all()}
+        assert set(mine.readings()) == set(filled)
+        for name, cells in mine.readings().items():
+            assert np.array_equal(cells.numbers, filled[name].numbers, equal_nan=True)
+        back = engine.run("""return window.ditcourseSheet.readLink(
+            arguments[0], window.ditcourseSheets.forms.sora.parts);""", mine.link)  # fmt: skip
+        assert (back["seed"], back["half"]) == (case["number"], half)
+        for name, rows in back["cells"].items():
+            again = [[page_number(cell) for cell in row] for row in rows]
+            assert np.array_equal(reading(again).numbers, filled[name].numbers, equal_nan=True)
+
+
+def page_number(text):
+    number = sheet.cell_number(text)
+    return None if number is ... else number
