@@ -5,6 +5,7 @@ PROMPT ?= a red circle moves left
 PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
 export PROMPT
 
 .PHONY: help book serve test sample links exercises sheets notebooks clean \
@@ -88,8 +89,9 @@ fresh: .venv/.test
 	$(BIN)/python tools/make_sheets.py --check
 	$(BIN)/python tools/generate_exercises.py --check
 
+# One thread for each: two workers' threads would wait on each other.
 unit: .venv/.test
-	$(BIN)/pytest -q --ignore tests/book/site
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q $(WORKERS) --ignore tests/book/site
 
 # The NumPy-only part, without torch: newest NumPy on Python 3.12, and the older versions that Colab ships on 3.13.
 numpy-only:
@@ -97,7 +99,7 @@ numpy-only:
 	$(PYTHON) tools/numpy_only.py 3.13 numpy==2.1.3 matplotlib==3.10.0 pillow==11.3.0
 
 pages: .venv/.test
-	$(BIN)/pytest -q tests/book/site
+	$(BIN)/pytest -q $(WORKERS) tests/book/site
 
 # Strict where outputs are committed, each compared with the stored one; the blanks only have to run.
 run-notebooks: .venv/.test

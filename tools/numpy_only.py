@@ -39,11 +39,12 @@ def main(version: str, *packages: str) -> int:
     if not stamp.exists() or stamp.read_text() != wanted:
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
         pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *packages, "pytest"], check=True)
+        subprocess.run([*pip, *packages, "pytest", "pytest-xdist"], check=True)
         subprocess.run([*pip, "--no-deps", "-e", ROOT], check=True)
         stamp.write_text(wanted)
     print(f"Python {version} with {wanted}, without torch:", flush=True)
-    pytest = [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+    workers = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    pytest = [inside, "-m", "pytest", "-q", *workers, "-p", "no:cacheprovider", *TESTS]
     return subprocess.run(pytest, cwd=ROOT).returncode
 
 

@@ -11,7 +11,7 @@ from ditcourse.check.formulas import cell_text, evaluate
 from ditcourse.check.reading import Reading
 from tools import sheet_data
 
-SHEETS = 400
+SHEETS = 240
 PARTS = forms.parts_of("sora")
 
 JUDGE = """
@@ -87,7 +87,7 @@ def test_the_page_says_what_python_says(engine):
         slips |= {report["slip"] for report in wanted["reports"].values()}
         for report in wanted["reports"].values():
             states[report["state"]] += 1
-    assert len(all_cases) >= 200 and len(slips) > 60 and min(states.values()) > 200, (len(slips), states)
+    assert len(all_cases) >= 200 and len(slips) > 60 and min(states.values()) > 150, (len(slips), states)
 
 
 def test_cells_are_read_alike(engine):
@@ -109,7 +109,7 @@ def test_numbers_are_written_alike(engine):
 
 def test_links_go_both_ways(engine):
     """A sheet written in the page is read in the notebook, and the other way round, cell for cell."""
-    for case in list(cases())[:60]:
+    for case in list(cases())[:25]:
         typed = {name: [["" if cell is None else str(cell) for cell in row] for row in cells]
                  for name, cells in case["filled"].items()}  # fmt: skip
         half = bool(case["printed"])
