@@ -66,11 +66,11 @@ def noised_by_the_package(x0, noise, t):
 
 
 def guided_by_the_package(with_prompt, without, scale):
-    from ditcourse.diffusion.samplers import guided_velocity
+    from ditcourse.diffusion.samplers import guided_prediction
 
     x = with_prompt[None]
     both = torch.stack([with_prompt, without])
-    return guided_velocity(lambda *_: both, x, torch.ones(1), x, x, scale)[0]
+    return guided_prediction(lambda *_: both, x, torch.ones(1), x, x, scale)[0]
 
 
 def sampled_by_the_package(model, noise, steps):
