@@ -18,7 +18,7 @@ from ditcourse.check import forms  # noqa: E402
 from tools.generate_sheet import AFTER, FORMULA  # noqa: E402
 
 OUTPUT = ROOT / "site_extra" / "_static" / "sheet" / "data.js"
-FORMS = ("sora", "backwards")
+FORMS = ("sora", "backwards", "counting")
 NUMBERS = 200  # sheets besides number 0, which is the one of chapter 1
 
 
@@ -26,15 +26,25 @@ def text():
     """The whole file: one assignment, so that it loads from a disk too, where fetch does not work."""
     data = {
         "forms": {name: form(name) for name in FORMS},
-        "steps": {
-            step.key: {"label": step.label, "name": step.name, "meaning": step.meaning,
-                       "formula": FORMULA.get(step.key, ""), "after": AFTER.get(step.key, FORMULA.get(step.key, ""))}
-            for step in byhand.STEPS
-        },
-        "instances": {number: plain(forms.givens(byhand.new_exercise(number))) for number in range(NUMBERS + 1)},
+        "steps": steps(),
+        "instances": instances("sora"),
     }  # fmt: skip
     lines = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"')
     return f"// made by tools/sheet_data.py; do not edit\nwindow.ditcourseSheets = {lines};\n"
+
+
+def steps():
+    """{key: label, name, meaning, formula, and the formula after the update} of the steps of all sheets."""
+    found = {
+        step.key: {"label": step.label, "name": step.name, "meaning": step.meaning,
+                   "formula": FORMULA.get(step.key, ""), "after": AFTER.get(step.key, FORMULA.get(step.key, ""))}
+        for step in byhand.STEPS
+    }  # fmt: skip
+    for name in FORMS:
+        for key, step in forms.read_form(name).get("steps", {}).items():
+            assert key not in found, f"two steps are called {key!r}"
+            found[key] = step | {"label": f"[{step['label']}]"}
+    return found
 
 
 def form(name):
@@ -44,7 +54,13 @@ def form(name):
         {key: value for key, value in dataclasses.asdict(part).items() if value or key in ("hints", "slips")}
         for part in forms.parts_of(name).values()
     ]
-    return whole | {"parts": parts}
+    own = {} if "of" in whole or name == "sora" else {"instances": instances(name)}
+    return whole | {"parts": parts} | own
+
+
+def instances(name):
+    """What is printed on every numbered sheet of this form."""
+    return {number: plain(forms.values_of(name, number)) for number in range(NUMBERS + 1)}
 
 
 def plain(values):

@@ -9,6 +9,7 @@ Credit: the idea and part of the givens are Prof. Tom Yeh's ("AI by Hand" no. 18
 """
 
 from ditcourse.byhand import extensions, rows
+from ditcourse.byhand.counting import Counting, best_guess, new_counting, within_reach
 from ditcourse.byhand.data import Exercise, load
 from ditcourse.byhand.instances import new_exercise
 from ditcourse.byhand.solve import Gradients, Key, backward, sgd_step, solve
@@ -33,8 +34,8 @@ from ditcourse.byhand.steps import (
 from ditcourse.byhand.table import STEPS, Step
 
 __all__ = [
-    "STEPS", "Exercise", "Gradients", "Key", "Step", "add_noise", "attention_pool", "attention_weights",
-    "backward", "bias_step", "binary_time", "decode", "denoise", "encode", "extensions", "load",
-    "make_condition", "modulate", "mse", "new_exercise", "noise_gradient", "patchify", "predict_noise", "rows",
-    "scale_shift", "sgd_step", "solve", "unpatchify",
+    "STEPS", "Counting", "Exercise", "Gradients", "Key", "Step", "add_noise", "attention_pool", "attention_weights",
+    "backward", "best_guess", "bias_step", "binary_time", "decode", "denoise", "encode", "extensions", "load",
+    "make_condition", "modulate", "mse", "new_counting", "new_exercise", "noise_gradient", "patchify",
+    "predict_noise", "rows", "scale_shift", "sgd_step", "solve", "unpatchify", "within_reach",
 ]  # fmt: skip

@@ -42,10 +42,7 @@ def new_exercise(seed):
     seed  a whole number from 0 to 999999999; 0 is the exercise of chapter 1 itself. TypeError or ValueError for
           anything else.
     """
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= LARGEST_SEED:
-        wrong = ValueError if whole else TypeError
-        raise wrong(f"seed: came as {seed!r}; allowed: a whole number from 0 to {LARGEST_SEED}")
+    check_seed(seed)
     first = load()
     if seed == 0:
         return first
@@ -55,6 +52,14 @@ def new_exercise(seed):
         if exercise:
             return exercise
     raise RuntimeError(f"seed {seed}: no exercise was found; this is a fault of the course, please report it")
+
+
+def check_seed(seed):
+    """TypeError or ValueError for anything but a whole number from 0 to LARGEST_SEED."""
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= LARGEST_SEED:
+        wrong = ValueError if whole else TypeError
+        raise wrong(f"seed: came as {seed!r}; allowed: a whole number from 0 to {LARGEST_SEED}")
 
 
 def _pick(draw, options, *shape):

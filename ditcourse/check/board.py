@@ -98,9 +98,9 @@ def judge_part(board, part):
 
 def _size_says(part, shape):
     """'has 4 numbers, 5 are wanted', or 'has 2 rows of 3, 2 rows of 4 are wanted'."""
-    if part.shape[1] == 1 and part.shape[0] > 1:
-        has = size_text(shape[:1] if shape[1:] == (1,) else shape)
-        return f"has {has}, {part.shape[0]} {'are' if has[0].isdigit() else 'numbers are'} wanted"
+    if 1 in part.shape and part.shape != (1, 1):  # a vector
+        has = size_text((max(shape),) if len(shape) == 2 and 1 in shape else shape)
+        return f"has {has}, {max(part.shape)} {'are' if has[0].isdigit() else 'numbers are'} wanted"
     wanted = (part.shape[0], 2, 2) if part.frames else () if part.shape == (1, 1) else part.shape
     return f"has {size_text(shape)}, {size_text(wanted)} {'is' if wanted == () else 'are'} wanted"
 

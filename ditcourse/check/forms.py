@@ -52,6 +52,8 @@ class Part:
         row, column = cell
         if self.shape == (1, 1):
             return ""
+        if self.shape[0] == 1:
+            return f"entry {column + 1}"
         if self.frames:
             return f"frame {row + 1}, row {column // 2 + 1}, column {column % 2 + 1}"
         return f"entry {row + 1}" if self.shape[1] == 1 else f"row {row + 1}, column {column + 1}"
@@ -87,15 +89,30 @@ def _renamed(formula, names):
     return [formula[0], *(_renamed(part, names) for part in formula[1:])] if isinstance(formula, list) else formula
 
 
-def givens(exercise, form="sora"):
-    """What is printed on the sheet, each as a matrix; on a sheet about another one all the numbers of that."""
+def values_of(form, seed=0):
+    """{name: matrix} of what is printed on a numbered sheet; on a sheet about another one all the numbers of that."""
     of = read_form(form).get("of")
     if of:
-        return key(of, givens(exercise, of))
+        return key(of, values_of(of, seed))
+    return counting_givens(byhand.new_counting(seed)) if form == "counting" else givens(byhand.new_exercise(seed))
+
+
+def givens(exercise):
+    """{name: matrix}: what is printed on the sheet of chapter 1."""
     column = {name: getattr(exercise, name)[:, None] for name in ("text", "b_enc", "b_ada", "b_ff", "b_dec")}
     matrix = {name: getattr(exercise, name) for name in ("W_enc", "W_ada", "W_ff", "W_dec")}
     values = {"video": exercise.frames.reshape(len(exercise.frames), -1), "t": [[exercise.t]], "N": exercise.noise,
               "S": byhand.solve(exercise).S, **matrix, **column}  # fmt: skip
+    return {name: np.array(value, dtype=float) for name, value in values.items()}
+
+
+def counting_givens(counting):
+    """{name: matrix}: what is printed on the second sheet."""
+    single = {"level": counting.levels[0], "level_2": counting.levels[1], "level_1": counting.levels[2],
+              "n_3": counting.noises[0], "n_2": counting.noises[1], "n_1": counting.noises[2]}  # fmt: skip
+    values = {"clips": [[clip] for clip in counting.clips], "z": [counting.z], "tries": [counting.tries],
+              "prompt": [[int(row == counting.prompt)] for row in (0, 1)],
+              **{name: [[x]] for name, x in single.items()}}  # fmt: skip
     return {name: np.array(value, dtype=float) for name, value in values.items()}
 
 

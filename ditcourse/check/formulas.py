@@ -54,6 +54,17 @@ def two_largest(S):
     return np.where(np.sort(S, axis=0)[-2] <= S, 0.5, 0.0)
 
 
+def mean_where(A, mask):
+    """For each column the mean of the rows of A where the mask is not 0; 0 where there is none."""
+    chosen = mask != 0
+    return (A * chosen).sum(axis=0, keepdims=True) / np.maximum(chosen.sum(axis=0, keepdims=True), 1)
+
+
+def nearest(A):
+    """For each column the number nearest to 0, the upper one of two."""
+    return A[np.abs(A).argmin(axis=0), np.arange(A.shape[1])][None]
+
+
 def places(A):
     """For each column the numbers of its first two rows that are not 0, counted from 1 (0 where there is none)."""
     found = [[*(np.flatnonzero(column)[:2] + 1), 0, 0][:2] for column in A.T]
@@ -88,6 +99,10 @@ OPERATIONS = {
     "columns": lambda A, *places: A[:, [place - 1 for place in places]],
     "two_largest": two_largest,
     "places": places,
+    "within": lambda A, level: (np.abs(A) <= level).astype(float),
+    "mean_where": mean_where,
+    "nearest": nearest,
+    "column_means": lambda A: A.mean(axis=0, keepdims=True),
     "binary": binary,
     "side_by_side": side_by_side,
     "row_means": lambda A: A.mean(axis=1, keepdims=True),

@@ -12,9 +12,8 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from ditcourse import byhand
 from ditcourse.check.board import Board, Report, hints, judge_part
-from ditcourse.check.forms import givens, key, parts_of
+from ditcourse.check.forms import key, parts_of, values_of
 from ditcourse.check.formulas import cell_text, evaluate
 from ditcourse.check.judges import Finding, read_parts
 from ditcourse.check.reading import Reading, Unreadable, is_blank, name_of, read, size_text
@@ -25,16 +24,16 @@ class Sheet:
 
     link  the address of a sheet begun in the page, or what stands in it after the #; a cell that is `...` here
           keeps what the page had. Raises ValueError if it is not such a link.
-    seed  which sheet: 0 for the one of chapter 1, else that of `byhand.new_exercise(seed)`
+    seed  which sheet: 0 for the one of chapter 1, else that of `byhand.new_exercise(seed)`; for the
+          form "counting" that of `byhand.new_counting(seed)`
     half  whether X, Y and the frames are printed
     """
 
     def __init__(self, link="", seed=0, half=False, form="sora"):
         parts = parts_of(form)
         cells, link_seed, link_half = _read_link(link, parts)
-        exercise = byhand.new_exercise(link_seed or seed)
-        vars(self).update(form=form, seed=link_seed or seed, half=link_half or half, exercise=exercise,
-                          givens=givens(exercise, form), _parts=parts, _pasted=cells, _written={})  # fmt: skip
+        vars(self).update(form=form, seed=link_seed or seed, half=link_half or half, _parts=parts, _pasted=cells,
+                          givens=values_of(form, link_seed or seed), _written={})  # fmt: skip
 
     def __setattr__(self, name, value):
         self._part(name)
@@ -56,7 +55,7 @@ class Sheet:
 
     def __repr__(self):
         filled = sum(int((~reading.blank).sum()) for reading in self.readings().values())
-        number = f"number {self.seed}" if self.seed else "the sheet of chapter 1"
+        number = f"number {self.seed}" if self.seed else "the course's own"
         return f"Sheet: {number}{', half' if self.half else ''}, {filled} cells filled in"
 
     def _part(self, name):
@@ -159,11 +158,11 @@ def _in_shape(reading, part):
         (shape == part.shape[:1] and part.shape[1] == 1)
         or (part.shape == (1, 1) and reading.numbers.size == 1)
         or (part.frames and shape == (part.shape[0], 2, 2))
-        or (part.shape[1] == 1 and len(shape) == 1)
+        or (1 in part.shape and len(shape) == 1)
     )
     if not fits:
         return reading
-    new = (-1, 4) if part.frames else (-1, 1)
+    new = (-1, 4) if part.frames else (1, -1) if part.shape[0] == 1 else (-1, 1)
     return Reading(reading.numbers.reshape(new), reading.blank.reshape(new))
 
 
@@ -178,6 +177,8 @@ def _as_python(reading, part):
         return listed[0][0]
     if part.frames:
         return [[row[:2], row[2:]] for row in listed]
+    if part.shape[0] == 1:
+        return listed[0]
     return [row[0] for row in listed] if part.shape[1] == 1 else listed
 
 
@@ -248,7 +249,7 @@ class SheetPart:
             values = answer.givens
             printed = [name for name, part in self.parts.items() if part.half and answer.half]
         else:
-            filled, values = self._values(answer), givens(byhand.load(), self.form)
+            filled, values = self._values(answer), values_of(self.form)
         return Board(self.parts, values, filled, set(printed)), printed
 
     def _values(self, answer):
@@ -261,13 +262,13 @@ class SheetPart:
         }
 
     def right_answer(self):
-        return self._packed(key(self.form, givens(byhand.load(), self.form)))
+        return self._packed(key(self.form, values_of(self.form)))
 
     def wrong_answers(self):
         """For each slip of these parts an answer that holds it, and after it what follows from it."""
         made = {}
         for slip in dict.fromkeys(slip.name for name in self.names for slip in self.parts[name].slips):
-            have = self.with_slip(slip, givens(byhand.load(), self.form))
+            have = self.with_slip(slip, values_of(self.form))
             answer = have and self._packed(have)
             if have and answer not in made.values():  # two slips that lead to the same numbers are told together
                 made[slip] = answer
@@ -302,4 +303,6 @@ def _cell(part, cell):
         return ()
     if part.frames:
         return row, column // 2, column % 2
+    if part.shape[0] == 1:
+        return (column,)
     return (row,) if part.shape[1] == 1 else (row, column)

@@ -177,7 +177,7 @@ PARTLY = {
     "time as one number": ("1.3", (BLANK, [0, 1, -1, 3]), "t not in binary",
                            "8 of 10 cells left.\n  c has 4 numbers, 5 are wanted. Probably: t stands"),
     "time after a 0": ("1.3", (BLANK, [0, 1, -1, 0, 3]), "t not in binary, after a 0", "8 of 10 cells left.\n  In "
-                       "c, entry 4: you have 0. 2 of 5 cells are wrong. Probably: t stands there as one number after a"),
+                       "c, entry 4: you have 0. 2 of 5 cells are wrong. Probably: t stands there as one"),
     "sum": ("1.8", (BLANK, 16), "sum, not mean", "8 of 9 cells left.\n  In loss: you have 16. Probably: "),
     "frames": ("1.7", (..., [[[9, 0], [4, 5]], [[5, 2], [4, 1]]]), None,
                "16 of 32 cells left.\n  frames has 2 frames of 2 x 2, 4 frames of 2 x 2 are wanted."),

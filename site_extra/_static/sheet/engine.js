@@ -39,6 +39,15 @@
       const second = transpose(S).map((column) => [...column].sort((a, b) => b - a)[1]);
       return S.map((row) => row.map((x, j) => (x >= second[j] ? 0.5 : 0)));
     },
+    within: (A, level) => each(A, level, (x, k) => (Math.abs(x) <= k ? 1 : 0)),
+    mean_where(A, mask) {
+      return [transpose(mask).map((column, j) => {
+        const chosen = column.flatMap((yes, i) => (yes ? [at(A, i, j)] : []));
+        return chosen.length ? sum(chosen) / chosen.length : 0;
+      })];
+    },
+    nearest: (A) => [transpose(A).map((column) => column.reduce((best, x) => (Math.abs(x) < Math.abs(best) ? x : best)))],
+    column_means: (A) => [transpose(A).map((column) => sum(column) / column.length)],
     places: (A) => transpose(transpose(A).map((column) =>
       [...column.flatMap((x, i) => (x ? [i + 1] : [])), 0, 0].slice(0, 2))),
     binary: ([[t]]) => [[Math.floor(t / 2)], [t % 2]],
@@ -158,6 +167,7 @@
 
   function where(part, [row, column]) {
     if (part.rows.length === 1 && part.columns.length === 1) return "";
+    if (part.rows.length === 1) return `entry ${column + 1}`;
     if (part.frames) return `frame ${row + 1}, row ${(column >> 1) + 1}, column ${(column % 2) + 1}`;
     return part.columns.length === 1 ? `entry ${row + 1}` : `row ${row + 1}, column ${column + 1}`;
   }
@@ -327,7 +337,8 @@
   // What is printed on a sheet: the givens, and on a sheet about another one (backwards) all of its numbers too.
   function valuesOf(name, number) {
     const { forms, instances } = window.ditcourseSheets, of = forms[name].of;
-    return of ? makeBoard(forms[of].parts, instances[number], {}, []).key : instances[number];
+    if (of) return makeBoard(forms[of].parts, valuesOf(of, number), {}, []).key;
+    return (forms[name].instances || instances)[number];
   }
 
   window.ditcourseSheet = {

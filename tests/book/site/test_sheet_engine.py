@@ -5,20 +5,18 @@ import random
 import numpy as np
 import pytest
 
-from ditcourse import byhand
 from ditcourse.check import board, forms, sheet
 from ditcourse.check.formulas import cell_text, evaluate
 from ditcourse.check.reading import Reading
 from tools import sheet_data
 
 SHEETS = 240
-PARTS = forms.parts_of("sora")
+FORMS = ("sora", "sora", "backwards", "counting")
 
 JUDGE = """
-    const { judge, hints, readLink, writeLink } = window.ditcourseSheet, sheets = window.ditcourseSheets;
-    const parts = sheets.forms.sora.parts;
-    return arguments[0].map(({ number, filled, printed, asked }) => {
-        const values = sheets.instances[number];
+    const { judge, hints, valuesOf } = window.ditcourseSheet;
+    return arguments[0].map(({ form, number, filled, printed, asked }) => {
+        const values = valuesOf(form, number), parts = window.ditcourseSheets.forms[form].parts;
         return { reports: judge(parts, values, filled, printed), hints: hints(parts, values, filled, printed, asked) };
     });"""
 
@@ -28,11 +26,12 @@ def cases():
     dice = random.Random(3)
     for index in range(SHEETS):
         number = dice.choice([0, dice.randint(1, sheet_data.NUMBERS)])
-        values = forms.givens(byhand.new_exercise(number))
-        printed = [name for name, part in PARTS.items() if part.half] if dice.random() < 0.3 else []
+        form = dice.choice(FORMS)
+        parts, values = forms.parts_of(form), forms.values_of(form, number)
+        printed = [name for name, part in parts.items() if part.half] if dice.random() < 0.3 else []
         have, filled = dict(values), {}
         skipped, slips, lost = (dice.choice(odds) for odds in ((0, 0.3), (0, 0.15, 0.4), (0, 0, 0.1, 0.5)))
-        for name, part in PARTS.items():
+        for name, part in parts.items():
             have[name] = evaluate(part.formula, have)
             usable = [slip for slip in part.slips if evaluate(slip.formula, have).shape == part.shape]
             if usable and dice.random() < slips:
@@ -48,7 +47,7 @@ def cases():
             if index % 2:  # go on with the wrong number, as a learner does
                 have[name] = np.array([[x if isinstance(x, float) else have[name][i, j] for j, x in enumerate(row)]
                                        for i, row in enumerate(cells)])  # fmt: skip
-        yield {"number": number, "filled": filled, "printed": printed, "asked": dice.choice(list(PARTS))}
+        yield {"form": form, "number": number, "filled": filled, "printed": printed, "asked": dice.choice(list(parts))}
 
 
 def reading(cells):
@@ -58,17 +57,17 @@ def reading(cells):
 
 
 def in_python(case):
-    values = forms.givens(byhand.new_exercise(case["number"]))
-    laid = board.Board(PARTS, values, {name: reading(cells) for name, cells in case["filled"].items()},
-                        set(case["printed"]))  # fmt: skip
-    reports = board.judge(PARTS, values, laid.filled, case["printed"])
+    parts, values = forms.parts_of(case["form"]), forms.values_of(case["form"], case["number"])
+    filled = {name: reading(cells) for name, cells in case["filled"].items()}
+    laid = board.Board(parts, values, filled, set(case["printed"]))
+    reports = board.judge(parts, values, filled, case["printed"])
     return {
         "reports": {
             name: {"left": r.left, "wrong": [list(cell) for cell in r.wrong], "slip": r.slip, "text": r.text,
                    "follows": [list(cell) for cell in r.follows], "state": r.state}
             for name, r in reports.items()
         },
-        "hints": list(board.hints(laid, PARTS[case["asked"]])),
+        "hints": list(board.hints(laid, parts[case["asked"]])),
     }  # fmt: skip
 
 
@@ -115,7 +114,7 @@ def test_links_go_both_ways(engine):
         half = bool(case["printed"])
         link = engine.run("return window.ditcourseSheet.writeLink(arguments[0])",
                         {"cells": typed, "seed": case["number"], "half": half})  # fmt: skip
-        mine = sheet.Sheet(f"https://example.org/book/01_sheet.html#{link}" if link else "")
+        mine = sheet.Sheet(f"https://example.org/book/01_sheet.html#{link}" if link else "", form=case["form"])
         assert (mine.seed, mine.half) == (case["number"], half)
         filled = {name: reading(cells) for name, cells in case["filled"].items()}
         filled = {name: cells for name, cells in filled.items() if not cells.blank.all()}
@@ -123,7 +122,7 @@ def test_links_go_both_ways(engine):
         for name, cells in mine.readings().items():
             assert np.array_equal(cells.numbers, filled[name].numbers, equal_nan=True)
         back = engine.run("""return window.ditcourseSheet.readLink(
-            arguments[0], window.ditcourseSheets.forms.sora.parts);""", mine.link)  # fmt: skip
+            arguments[0], window.ditcourseSheets.forms[arguments[1]].parts);""", mine.link, case["form"])  # fmt: skip
         assert (back["seed"], back["half"]) == (case["number"], half)
         for name, rows in back["cells"].items():
             again = [[page_number(cell) for cell in row] for row in rows]
