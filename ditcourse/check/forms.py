@@ -39,6 +39,7 @@ class Part:
     shows: tuple = ()  # givens that are printed beside it
     half: str = ""  # "given": printed on the half sheet
     printed: int = 0  # so many rows are printed on every sheet
+    heads: str = ""  # a given row whose numbers stand over the columns
     marks: str = ""  # filled in by marking cells of this given matrix
     frames: bool = False
     after: bool = False  # belongs to the pass after the update

@@ -188,19 +188,23 @@
     }
 
     // --- matrices ----------------------------------------------------------------------------------------------------
+    // over a column stands its name, or a number of the sheet that goes by columns too: z = -1, 0, 1 ...
+    const headOf = (part, j) =>
+      (part.heads ? minus(engine.cellText(values[part.heads][0][j])) : part.columns[j]);
     function spoken(part, name, i, j) {  // "L, row 1, column F2"
       const row = /^\S{1,2}$/.test(part.rows[i]) && !part.frames ? `row ${part.rows[i]}` : part.rows[i];
-      const column = part.frames ? part.columns[j] : `column ${part.columns[j]}`;
+      const column = part.frames ? part.columns[j] : part.heads ? `${part.heads} = ${headOf(part, j)}` : `column ${part.columns[j]}`;
       const place = [...(part.rows.length > 1 ? [row] : []), ...(part.columns.length > 1 ? [column] : [])];
       return [short(part, name), ...place].join(", ");
     }
     function matrix(says, part, kind, cell) {  // cell(i, j) makes a td
       if (part.frames) return pictures(says, part, kind, cell);
-      const wide = part.columns.length > 1, high = part.rows.length > 1;
-      const head = make("tr", {}, make("td"), ...part.columns.map((text) => make("th", { scope: "col" }, text)));
+      const wide = part.columns.length > 1, high = part.rows.length > 1 || part.heads;
+      const head = make("tr", {}, ...(high ? [make("td", {}, part.heads ? `${part.heads} =` : "")] : []),
+        ...part.columns.map((_, j) => make("th", { scope: "col" }, headOf(part, j))));
       const body = part.rows.map((text, i) => make("tr", {},
         ...(high ? [make("th", { scope: "row" }, text)] : []), ...part.columns.map((_, j) => cell(i, j))));
-      const table = make("table", { class: `matrix ${kind} ${wide || high ? "" : "single"}` },
+      const table = make("table", { class: `matrix ${kind} ${wide || high ? "" : "single"} ${part.columns.length > 5 ? "many" : ""}` },
         make("caption", { html: caption(says) }), ...(wide ? [make("thead", {}, head)] : []),
         make("tbody", {}, ...body));
       if (part.columns.length < 5) return table;
@@ -408,7 +412,7 @@
     }
     function stepList() {
       const chip = (id) => {
-        const press = button(data.steps[partsOf(id)[0].step].label.replace(/^\[| \/.*/g, ""), () => {
+        const press = button(data.steps[partsOf(id)[0].step].label.replace(/^\[| \/.*|\]$/g, ""), () => {
           const section = document.querySelector(`.live-sheet[data-form="${name}"] [data-step="${id}"]`);
           const first = section.querySelector("td input, td button");
           section.scrollIntoView({ block: "start" });
