@@ -1,6 +1,7 @@
 """The `ditcourse` command: `ditcourse sample "a red circle moves left"`, `ditcourse info`, ..."""
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -69,20 +70,31 @@ def info() -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--numbers", default="1-30", show_default=True, help="Which sheets: 1-30, or 3,5,8. 0 is chapter 1's.")
+@click.option(
+    "--form",
+    default="sora",
+    show_default=True,
+    type=click.Choice(["sora", "counting"]),
+    help="Chapter 1's sheet, or the second one, the best guess by counting.",
+)
+@click.option("--numbers", default="1-30", show_default=True, help="Which sheets: 1-30, or 3,5,8. 0 is the book's.")
 @click.option("--paper", default="a4", show_default=True, type=click.Choice(["a4", "letter"]))
-@click.option("--half", is_flag=True, help="Half sheets: patches, pixels and frames are filled in.")
-def sheets(folder: Path, numbers: str, paper: str, half: bool) -> None:
+@click.option("--half", is_flag=True, help="Half sheets of chapter 1: patches, pixels and frames are filled in.")
+def sheets(folder: Path, form: str, numbers: str, paper: str, half: bool) -> None:
     """Print hand sheets with other numbers for a class: FOLDER/sheets.pdf, and FOLDER/keys.pdf for the teacher."""
-    from ditcourse.byhand import new_exercise
+    from ditcourse.byhand import new_counting, new_exercise
+    from ditcourse.figures.counting_paper import save_countings
     from ditcourse.figures.paper import save_sheets
 
+    new, save, pages = (new_counting, save_countings, 1) if form == "counting" else (new_exercise, save_sheets, 2)
     try:
-        chosen = [(new_exercise(number), f"sheet {number}") for number in _numbers(numbers)]
+        if half and form != "sora":
+            raise ValueError(f"--half: came with --form {form}; allowed: with --form sora only")
+        chosen = [(new(number), f"sheet {number}") for number in _numbers(numbers)]
         folder.mkdir(parents=True, exist_ok=True)
         for name, kind in (("sheets.pdf", "half" if half else "blank"), ("keys.pdf", "key")):
-            path = save_sheets(folder / name, chosen, kind, paper)
-            click.echo(f"{path}: {len(chosen)} sheets, {2 * len(chosen)} pages")
+            path = save(folder / name, chosen, kind, paper)
+            click.echo(f"{path}: {len(chosen)} sheets, {pages * len(chosen)} pages")
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -99,6 +111,36 @@ def _numbers(text: str) -> list[int]:
     if len(found) > 200:
         raise ValueError(f"--numbers: came as {text!r}; allowed: at most 200 sheets at a time")
     return found
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", default="marks.csv", show_default=True, type=click.Path(path_type=Path, dir_okay=False),
+              help="Where to write the table.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over a table that is there already.")
+@click.option("--run", is_flag=True, help="Execute notebooks with answers that reading cannot tell, such as functions. "
+              "That is submitted code with your rights, and it can fake its marks: for strangers' code use a container.")  # fmt: skip
+@click.option("--timeout", default=120, show_default=True, type=click.IntRange(min=1),
+              help="Seconds for each notebook that --run executes.")  # fmt: skip
+def grade(folder: Path, out: Path, force: bool, run: bool, timeout: int) -> None:
+    """Mark the notebooks and sheet links in FOLDER: a table with each exercise and its first slip.
+
+    Links are taken from .txt, .md, .url and .webloc files. Nothing submitted is executed unless you add --run.
+    """
+    from ditcourse import grade as grading
+
+    try:
+        grading.check_free(out, force)
+        rows, skipped = grading.grade(folder, run, timeout)
+        if not rows:
+            raise ValueError(f"{folder}: there is no notebook and no link of a sheet in it")
+        grading.write(rows, out, force)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for line in grading.summary(rows, skipped):
+        click.echo(line.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+    done = "Notebooks were executed (--run)." if run else "Nothing submitted was executed."
+    click.echo(f"\n{out}: {len(rows)} rows. {done}")
 
 
 @main.group()

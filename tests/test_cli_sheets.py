@@ -3,7 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from ditcourse import byhand
 from ditcourse.cli import main
+from ditcourse.figures.counting_paper import save_countings
 
 
 def run(*arguments):
@@ -19,6 +21,23 @@ def test_sheets_and_keys_for_a_class(tmp_path):
     assert result.exit_code == 0, result.output
     assert "sheets.pdf: 3 sheets, 6 pages" in result.output and "keys.pdf: 3 sheets, 6 pages" in result.output
     assert [pages(tmp_path / "class" / name) for name in ("sheets.pdf", "keys.pdf")] == [6, 6]
+
+
+def test_second_sheets_for_a_class(tmp_path):
+    result = run(tmp_path / "class", "--form", "counting", "--numbers", "0,7")
+    assert result.exit_code == 0, result.output
+    assert "sheets.pdf: 2 sheets, 2 pages" in result.output and "keys.pdf: 2 sheets, 2 pages" in result.output
+    for name, kind in (("sheets.pdf", "blank"), ("keys.pdf", "key")):
+        sheets = [(byhand.new_counting(number), f"sheet {number}") for number in (0, 7)]
+        want = save_countings(tmp_path / "want.pdf", sheets, kind).read_bytes()
+        assert pages(tmp_path / "class" / name) == 2 and (tmp_path / "class" / name).read_bytes() == want
+
+
+def test_half_sheets_are_of_chapter_1_only(tmp_path):
+    result = run(tmp_path / "class", "--form", "counting", "--half")
+    assert result.exit_code == 1
+    assert "--half: came with --form counting; allowed: with --form sora only" in result.output
+    assert not (tmp_path / "class").exists()
 
 
 @pytest.mark.parametrize("numbers", ["", "a", "3-1", "1-", "-2", "1.5", "1-1000", "1-3,,4", "9" * 12])

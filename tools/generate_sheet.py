@@ -296,7 +296,7 @@ def snippets(g, key):
             *named((f"{W('ada')} c + {b('ada')}", scale_shift)),
             *named((r"\text{scale}", key.scale), (r"\text{shift}", key.shift)),
         ],
-        "modulate": named(("Z", key.Z), (r"C = \text{scale} \odot Z + \text{shift}", key.C)),
+        "modulate": named(("Z", key.Z), (r"C = \text{scale} \times Z + \text{shift}", key.C)),
         "attention": [("A", r"\tfrac{1}{2}" + pmatrix(2 * key.A))],
         "pooling": named(("P = C A", key.P)),
         "feedforward": named((f"E = {W('ff')} P + {b('ff')}", key.E)),

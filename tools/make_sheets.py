@@ -1,7 +1,8 @@
 """Write the hand sheets as PDF files for the book:  python tools/make_sheets.py [--check]
 
-sheet_{blank,half,key}_{a4,letter}.pdf. --check changes nothing and fails if a file is stale (for CI); it compares what
-the files hold, unpacked, since zlib packs the same content differently from build to build.
+sheet_{blank,half,key}_{a4,letter}.pdf and counting_{blank,key}_{a4,letter}.pdf. --check changes nothing and fails if a
+file is stale (for CI); it compares what the files hold, unpacked, since zlib packs the same content differently from
+build to build.
 """
 
 import argparse
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs in a plain checkout too
 
 from ditcourse import byhand  # noqa: E402
-from ditcourse.figures import paper  # noqa: E402
+from ditcourse.figures import counting_paper, paper  # noqa: E402
 
 OUTPUT = ROOT / "site_extra" / "_static" / "sheets"
 STREAM = re.compile(rb"(?<=\nstream\n).*?(?=\nendstream)", re.DOTALL)
@@ -35,12 +36,14 @@ def content(data):
 
 def files():
     """Every file: name -> bytes."""
-    exercise = byhand.load()
-    return {
-        f"sheet_{kind}_{size}.pdf": paper.sheet_bytes(exercise, kind, size)
-        for kind in paper.KINDS
-        for size in paper.PAPERS
-    }
+    exercise, counting = byhand.load(), byhand.new_counting(0)
+    found = {}
+    for size in paper.PAPERS:
+        for kind in paper.KINDS:
+            found[f"sheet_{kind}_{size}.pdf"] = paper.sheet_bytes(exercise, kind, size)
+        for kind in counting_paper.KINDS:
+            found[f"counting_{kind}_{size}.pdf"] = counting_paper.counting_bytes(counting, kind, size)
+    return found
 
 
 def main(arguments=None):

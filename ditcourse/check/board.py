@@ -87,11 +87,12 @@ def judge_part(board, part):
     if not wrong.any():
         return Report(part.name, int(to_fill.sum()), (), follows)
     cells = [tuple(cell) for cell in np.argwhere(wrong).tolist()]
-    place, number = part.where(cells[0]), own.numbers[cells[0]]
-    says = "that is not a number" if np.isnan(number) else f"you have {cell_text(number)}"
+    place, number = part.where(cells[0], board.values), own.numbers[cells[0]]
+    says = "that is not a number" if np.isnan(number) else f"you have {cell_text(number).replace('-', '−')}"
     text = f"In {part.name}{', ' * bool(place)}{place}: {says}"
-    if wrong.size > 1:
-        text += f". {len(cells)} of {wrong.size} cells {'is' if len(cells) == 1 else 'are'} wrong"
+    boxes = (part.shape[0] - part.printed) * part.shape[1]
+    if boxes > 1:
+        text += f". {len(cells)} of {max(boxes, len(cells))} cells {'is' if len(cells) == 1 else 'are'} wrong"
     found = _explain(board, part, own, wrong)
     return Report(part.name, int(to_fill.sum()), tuple(cells), follows, *_with_slip(text + ".", found))
 
@@ -119,7 +120,8 @@ def close(given, wanted):
 
 def _explain(board, part, own, wrong):
     """(name, what to say) of the slip that fits the wrong cells best, or None."""
-    shares = [(_share(board, part, own, wrong, evaluate(slip.formula, board.have)), slip) for slip in part.slips]
+    shares = [(_share(board, part, own, wrong, evaluate(slip.formula, board.have)), slip) for slip in part.slips
+              if not _sister_disagrees(board, part, slip)]  # fmt: skip
     best = max((share for share, _ in shares), default=0)
     if best:
         return _either({slip.says: slip.name for share, slip in shares if share == best})
@@ -127,7 +129,7 @@ def _explain(board, part, own, wrong):
         if own.numbers.shape == right.T.shape and not own.blank.any() and close(own.numbers, right.T).all():
             return "transposed", "rows and columns have changed places"
     for name, says, values in _carried(board, part):
-        if _share(board, part, own, wrong, values) > 0.5:
+        if _share(board, part, own, wrong, values) == 1:
             return name, says
     if wrong is None:
         return None
@@ -144,10 +146,10 @@ def _either(found):
 
 
 def _share(board, part, own, wrong, slipped):
-    """How well a slip fits: 0 not at all; else the share of the cells it changes that are as it has them.
+    """How well a slip fits: 1 if it explains the part, 0.5 if it explains some columns of it, 0 if it does not fit.
 
-    All wrong cells have to be the slip's. Most of the cells that it changes have to be wrong, or all of them in the
-    rows or columns where it was made. A single wrong cell is enough only if the slip changes no other.
+    All wrong cells have to be the slip's, and all cells that it changes have to be wrong: everywhere, or in the
+    columns (tokens) in which it was made. A single wrong cell is enough only if the slip changes no other.
     """
     if slipped.shape != part.shape or wrong is None:
         same = own.numbers.shape == slipped.shape and close(own.numbers, slipped).all()
@@ -159,12 +161,25 @@ def _share(board, part, own, wrong, slipped):
     if count == 1 and (changed & own.blank).any():
         return 0.0
     there = changed & ~own.blank
-    share = count / int(there.sum())
-    if share > 0.5:
-        return share
+    if count == there.sum():
+        return 1.0
     in_columns = there & wrong.any(axis=0, keepdims=True)
-    in_rows = there & wrong.any(axis=1, keepdims=True)
-    return 0.5 if count > 1 and count in (in_columns.sum(), in_rows.sum()) else 0.0
+    return 0.5 if count > 1 and count == in_columns.sum() else 0.0
+
+
+def _sister_disagrees(board, part, slip):
+    """A slip that can only happen to two parts of a step together: does it not show in the other one?"""
+    for name, sister in board.parts.items() if slip.together else ():
+        own = board.filled.get(name)
+        same = next((other for other in sister.slips if other.name == slip.name), None)
+        if name == part.name or sister.step != part.step or sister.after != part.after or same is None or own is None:
+            continue
+        slipped, follow = evaluate(same.formula, board.have), board.follow[name]
+        if own.numbers.shape == slipped.shape == follow.shape:
+            changed = ~close(slipped, follow) & ~own.blank
+            if changed.any() and not close(own.numbers, slipped)[changed].any():
+                return True
+    return False
 
 
 def _carried(board, part):
@@ -199,6 +214,6 @@ def hints(board, part):
     if not todo.any():
         return part.hints
     row, column = np.argwhere(todo)[0]
-    place, numbers = part.where((row, column)), worked(part.formula, board.have, row, column)
+    place, numbers = part.where((row, column), board.values), worked(part.formula, board.have, row, column)
     place = place[:1].upper() + place[1:] or "The sum"
     return (*part.hints, f"{place}: {numbers}.") if numbers else part.hints

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ditcourse import byhand
-from ditcourse.check.formulas import evaluate
+from ditcourse.check.formulas import cell_text, evaluate
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Slip:
     name: str
     says: str
     formula: object
+    together: bool = False  # it cannot happen to one part of its step alone
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,21 @@ class Part:
     def shape(self):
         return len(self.rows), len(self.columns)
 
-    def where(self, cell):
-        """(1, 2) -> 'row 2, column 3', as a person names a cell of this part; '' for a single number."""
+    def where(self, cell, values):
+        """A cell by the words that stand beside and over it: 'bottom left, F2'; '' for a single number."""
         row, column = cell
-        if self.shape == (1, 1):
-            return ""
-        if self.shape[0] == 1:
-            return f"entry {column + 1}"
-        if self.frames:
-            return f"frame {row + 1}, row {column // 2 + 1}, column {column % 2 + 1}"
-        return f"entry {row + 1}" if self.shape[1] == 1 else f"row {row + 1}, column {column + 1}"
+        over = f"{self.heads} = {cell_text(values[self.heads][0, column])}" if self.heads else self.columns[column]
+        return ", ".join([self.rows[row]] * (self.shape[0] > 1) + [over] * (self.shape[1] > 1)).replace("-", "−")
 
 
 def read_form(form):
     """The file of a sheet as it stands: title, labels of what is given, parts."""
     return json.loads((Path(__file__).parent / "sheets" / f"{form}.json").read_text(encoding="utf-8"))
+
+
+def first_seed(form):
+    """The number that a sheet begins with: 0, but not where that one's answers are known from another sheet."""
+    return read_form(form).get("first", 0)
 
 
 @cache
@@ -90,9 +91,9 @@ def _renamed(formula, names):
     return [formula[0], *(_renamed(part, names) for part in formula[1:])] if isinstance(formula, list) else formula
 
 
-def values_of(form, seed=0):
+def values_of(form, seed=None):
     """{name: matrix} of what is printed on a numbered sheet; on a sheet about another one all the numbers of that."""
-    of = read_form(form).get("of")
+    of, seed = read_form(form).get("of"), first_seed(form) if seed is None else seed
     if of:
         return key(of, values_of(of, seed))
     return counting_givens(byhand.new_counting(seed)) if form == "counting" else givens(byhand.new_exercise(seed))

@@ -126,11 +126,19 @@ def alternatives(formula, values):
         return made
     if name == "linear":
         W, X, b = (evaluate(argument, values) for argument in arguments)
-        made = [("bias left out in a cell", "the bias was left out there", W @ X)]
+        made = [("bias left out in a cell", "the bias was left out there", W @ X),
+                ("sign of the bias", "the bias has the wrong sign there", W @ X - b)]  # fmt: skip
         for k in range(W.shape[1]):
             product = W[:, [k]] * X[[k]]
             made.append(("product left out", "one product was left out there", linear(W, X, b) - product))
             made.append(("sign of a product", "one product has the wrong sign there", linear(W, X, b) - 2 * product))
+        return [*made, ("sign of the sum", "the sum has the wrong sign there", -linear(W, X, b))]
+    if name == "matmul":
+        A, B = (evaluate(argument, values) for argument in arguments)
+        made = [("not halved in a cell", "that is twice as much as it should be", 2 * (A @ B)),
+                ("halved twice in a cell", "that is half as much as it should be", A @ B / 2)]  # fmt: skip
+        for k in range(A.shape[1]):
+            made.append(("product left out", "one product was left out there", A @ B - A[:, [k]] * B[[k]]))
         return made
     if name in ("add", "subtract"):
         A, B = (evaluate(argument, values) for argument in arguments)

@@ -5,6 +5,7 @@
     check("1.2", sheet)
 """
 
+import contextlib
 import difflib
 import re
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from ditcourse.check.board import Board, Report, hints, judge_part
-from ditcourse.check.forms import key, parts_of, values_of
+from ditcourse.check.forms import first_seed, key, parts_of, values_of
 from ditcourse.check.formulas import cell_text, evaluate
 from ditcourse.check.judges import Finding, read_parts
 from ditcourse.check.reading import Reading, Unreadable, is_blank, name_of, read, size_text
@@ -24,19 +25,22 @@ class Sheet:
 
     link  the address of a sheet begun in the page, or what stands in it after the #; a cell that is `...` here
           keeps what the page had. Raises ValueError if it is not such a link.
-    seed  which sheet: 0 for the one of chapter 1, else that of `byhand.new_exercise(seed)`; for the
+    seed  which sheet: 0 for the course's own, else that of `byhand.new_exercise(seed)`; for the
           form "counting" that of `byhand.new_counting(seed)`
     half  whether X, Y and the frames are printed
     """
 
-    def __init__(self, link="", seed=0, half=False, form="sora"):
+    def __init__(self, link="", seed=None, half=False, form=None):
+        form = form or _form_of(link)
         parts = parts_of(form)
         cells, link_seed, link_half = _read_link(link, parts)
-        vars(self).update(form=form, seed=link_seed or seed, half=link_half or half, _parts=parts, _pasted=cells,
-                          givens=values_of(form, link_seed or seed), _written={})  # fmt: skip
+        seed = next(number for number in (link_seed, seed, first_seed(form)) if number is not None)
+        vars(self).update(form=form, seed=seed, half=link_half or half, _parts=parts, _pasted=cells,
+                          givens=values_of(form, seed), _written={})  # fmt: skip
 
     def __setattr__(self, name, value):
-        self._part(name)
+        if self._part(name).half and self.half and not is_blank(value):
+            raise AttributeError(f"{name} is printed on the half sheet; with Sheet(half=False) it is yours to fill in")
         self._written[name] = value
 
     def __getattr__(self, name):
@@ -127,11 +131,22 @@ def cell_number(text):
     return float(match[1]) / float(match[2] or 1)
 
 
+PAGES = {"01_backwards": "backwards", "04_counting": "counting", "05_step": "step"}
+
+
+def _form_of(link):
+    """Which sheet the page of a link holds; the one of chapter 1 if the link does not say."""
+    address = link.split("#")[0] if isinstance(link, str) else ""
+    return next((form for page, form in PAGES.items() if page in address), "sora")
+
+
 def _read_link(link, parts):
     """({part: rows of cells}, seed, half) of what stands after the # of a sheet's link."""
     if not isinstance(link, str):
         raise ValueError(f"link: came as {name_of(link)}; allowed: the address of the page with your sheet, in quotes")
-    cells, seed, half = {}, 0, False
+    if "#" not in link and "://" in link:  # the page before anything was filled in
+        link = ""
+    cells, seed, half = {}, 0 if link.strip() else None, False
     for word in filter(None, link.strip().split("#")[-1].split("&")):
         name, _, text = word.partition("=")
         if name == "seed" and re.fullmatch(r"[0-9]{1,9}", text):
@@ -199,6 +214,11 @@ class SheetPart:
     def judge(self, answer):
         if is_blank(answer):
             return Finding("not done")
+        if type(answer) is str:  # the link of a sheet does, too
+            try:
+                answer = Sheet(answer)
+            except ValueError as problem:
+                return Finding("wrong", f"That text is not the link of a sheet: {problem}.")
         with np.errstate(all="ignore"):  # their numbers may be huge
             return self._judge(answer)
 
@@ -226,6 +246,9 @@ class SheetPart:
 
     def hints(self, answer):
         """The hints for the first part that is not right yet, from gentle to plain."""
+        if type(answer) is str:
+            with contextlib.suppress(ValueError):
+                answer = Sheet(answer)
         with np.errstate(all="ignore"):
             return self._hints(answer)
 
@@ -276,12 +299,12 @@ class SheetPart:
 
     def with_slip(self, slip, values):
         """{name: matrix} of a whole sheet on which these parts have this slip; None if it does not show there."""
-        have, shows = dict(values), False
+        have, shows, steps = dict(values), False, {self.parts[name].step for name in self.names}
         for name, part in self.parts.items():
             have[name] = evaluate(part.formula, have)
-            formula = next((s.formula for s in part.slips if s.name == slip and name in self.names), None)
-            if formula is not None:
-                wrong = evaluate(formula, have)
+            found = next((s for s in part.slips if s.name == slip), None)
+            if found and (name in self.names or (found.together and part.step in steps)):
+                wrong = evaluate(found.formula, have)
                 if wrong.shape != part.shape:
                     return key(self.form, values) | have | {name: wrong}
                 shows = shows or not np.allclose(wrong, have[name])

@@ -45,10 +45,12 @@ def draw_sheet(exercise, kind="blank", paper="a4", label=""):
     paper: "a4" or "letter". label: a few words for the corner, such as "sheet 17".
     Every box has a gid such as "X-1-2" (matrix, row, column); so has the number in it, where there is one.
     """
-    _check(exercise, kind, paper, label)
-    with _plain_style():
+    check_words(KINDS, kind, paper, label)
+    _check(exercise)
+    with plain_style():
         key = byhand.solve(exercise)
-        pages = [Page(paper, kind, label, number) for number in (1, 2)]
+        pages = [Page(paper, kind, label, TITLE, part, CREDIT, f"{kind}, page {number} of 2")
+                 for number, part in enumerate(PARTS, start=1)]  # fmt: skip
         _forward(pages[0], exercise, key)
         _learning(pages[1], exercise, key)
         return [page.figure for page in pages]
@@ -64,26 +66,35 @@ def save_sheets(path, sheets, kind="blank", paper="a4"):
 
     Raises ValueError for another suffix, kind or paper, FileNotFoundError where the folder does not exist.
     """
+    return save_pages(path, (draw_sheet(exercise, kind, paper, label) for exercise, label in sheets), TITLE)
+
+
+def sheet_bytes(exercise, kind="blank", paper="a4", label=""):
+    """The bytes of the PDF. They hold no date and no version of Matplotlib."""
+    return pdf_bytes(draw_sheet(exercise, kind, paper, label), TITLE)
+
+
+def save_pages(path, sheets, title):
+    """Write sheets, an iterable of lists of figures, as one PDF of this title, and return the path.
+
+    The path is looked at first, then the sheets are drawn. Errors as for `save_sheets`.
+    """
     path = Path(path)
     if path.suffix.lower() != ".pdf":
         raise ValueError(f"path must end in .pdf, got {path.name!r}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
-    _write(path, _pdf([page for exercise, label in sheets for page in draw_sheet(exercise, kind, paper, label)]))
+    _write(path, pdf_bytes([page for sheet in sheets for page in sheet], title))
     return path
 
 
-def sheet_bytes(exercise, kind="blank", paper="a4", label=""):
-    """The bytes of the PDF. They hold no date and no version of Matplotlib."""
-    return _pdf(draw_sheet(exercise, kind, paper, label))
-
-
-def _pdf(figures):
+def pdf_bytes(figures, title):
+    """The figures as a PDF of this title, without a date or a version of Matplotlib."""
     from matplotlib.backends.backend_pdf import PdfPages
 
     buffer = io.BytesIO()
-    about = {"Title": TITLE, "Creator": "ditcourse", "Producer": "Matplotlib", "CreationDate": None}
-    with _plain_style(), PdfPages(buffer, metadata=about) as pdf:
+    about = {"Title": title, "Creator": "ditcourse", "Producer": "Matplotlib", "CreationDate": None}
+    with plain_style(), PdfPages(buffer, metadata=about) as pdf:
         for figure in figures:
             pdf.savefig(figure)
     return buffer.getvalue()
@@ -216,7 +227,7 @@ def _learning(page, given, key):
     page.given(given.W_ff, TRUNK - 12 - 2 * GIVEN, y, r"$W_\mathrm{ff}$")
     page.arrow((new + 5, bend), (new + 5, y + 1.5 * BOX_H), (right + 0.8, y + 1.5 * BOX_H))
     page.boxes("E_after", key.E_after, TRUNK, y, "$E$", again=True)
-    page.step("gradient", LANE + 52, y - 1, "MSE, with the new $E$", name="Loss")
+    page.step("gradient", LANE + 52, y - 1, "mean of the 8 squares", "of new $E - N$", name="Loss")
     page.mean_square("loss_after", key.G_after, key.loss_after, LANE + 52, y + BOX_H)
 
     y = page.down(y + 2 * BOX_H, gap)
@@ -255,27 +266,32 @@ def _decode(page, given, before, Y, x, y, after):
 
 
 class Page:
-    """One page: a figure in millimetres. `kind` decides which boxes are filled."""
+    """One page: a figure in millimetres. `kind` decides which boxes are filled.
 
-    def __init__(self, paper, kind, label, number_):
+    title, part, credit, foot: the words in its four corners. of: what an error about a number calls the givens.
+    """
+
+    def __init__(self, paper, kind, label, title, part, credit, foot, of="exercise"):
         from matplotlib.figure import Figure
 
         wide, high = PAPERS[paper]
-        self.kind, self.height = kind, high - 2 * MARGIN
+        self.kind, self.height, self.of = kind, high - 2 * MARGIN, of
         left = (wide - WIDTH) / 2
         self.figure = Figure(figsize=(wide / 25.4, high / 25.4), facecolor="white")
         self.ax = self.figure.add_axes((0, 0, 1, 1))
         self.ax.set(xlim=(-left, wide - left), ylim=(high - MARGIN, -MARGIN))
         self.ax.axis("off")
-        title = f"{TITLE}: key" if kind == "key" else TITLE
+        title = f"{title}: key" if kind == "key" else title
+        after = text_width(title, 16, weight="bold") + 4
         self.text(0, 6, title, 16, weight="bold")
-        self.text(_width(title, 16, weight="bold") + 4, 6, PARTS[number_ - 1], 9, QUIET)
+        self.text(after, 6, part, 9, QUIET)
         if kind != "key":
-            self.text(110, 6, "Name", 9, QUIET)
-            self.line((120, 6.6), (WIDTH, 6.6), INK, 0.6)
+            name = max(110, after + text_width(part, 9) + 4)
+            self.text(name, 6, "Name", 9, QUIET)
+            self.line((name + 10, 6.6), (WIDTH, 6.6), INK, 0.6)
         self.text(WIDTH, 11, label, 9, ha="right", weight="bold", parse_math=False)
-        self.text(0, self.height - 0.8, CREDIT, 8, QUIET)
-        self.text(WIDTH, self.height - 0.8, f"{kind}, page {number_} of 2", 8, QUIET, ha="right")
+        self.text(0, self.height - 0.8, credit, 8, QUIET)
+        self.text(WIDTH, self.height - 0.8, foot, 8, QUIET, ha="right")
 
     def text(self, x, y, words, size=9, colour=INK, **more):
         """Words at a place; y is the base line. In a mathematical part ($...$) letters are slanted."""
@@ -306,9 +322,12 @@ class Page:
 
     def step(self, key, x, y, *lines, name=""):
         """The head of a step: both its numbers, its name, and below a formula or a few words."""
-        step = STEP[key]
-        self.text(x, y, step.label, 8, QUIET)
-        self.text(x + _width(step.label, 8) + 1.5, y, name or step.name, 9.5, weight="bold")
+        self.head(x, y, STEP[key].label, name or STEP[key].name, *lines)
+
+    def head(self, x, y, label, name, *lines):
+        """A number, a name, and below a formula or a few words."""
+        self.text(x, y, label, 8, QUIET)
+        self.text(x + text_width(label, 8) + 1.5, y, name, 9.5, weight="bold")
         for index, line in enumerate(lines, start=1):
             self.text(x, y + 4 * index, line, 9 if "$" in line else 8.5)
 
@@ -339,7 +358,7 @@ class Page:
             clipped = self.kind == "key" and before and before[1][row, column] != value
             self.fill(f"{name}-{place}", value, left, top, BOX_W, BOX_H, tint, 1.4 if clipped else 0)
             if clipped:
-                wide = _width(_words(before[1][row, column]), 8) + 0.8
+                wide = text_width(number_words(before[1][row, column]), 8) + 0.8
                 gid = f"{before[0]}-{place}"
                 self.put(before[1][row, column], left + 0.3 + wide / 2, top + 2, BOX_W, 8, ANSWER, gid=gid)
                 self.line((left + 0.6, top + 3.2), (left + wide, top + 0.8), QUIET, 0.4)
@@ -358,11 +377,11 @@ class Page:
 
     def put(self, value, x, y, w, size=10.5, colour=INK, shown=True, **more):
         """A number in the middle of a place w wide, smaller where it is long."""
-        words = _words(value)
-        wide = _width(words, size, **more)
+        words = number_words(value)
+        wide = text_width(words, size, **more)
         if wide * 8 / size > w:
             raise ValueError(
-                f"exercise: its number {words} does not fit into {w:g} mm; allowed: two digits, halves, quarters"
+                f"{self.of}: its number {words} does not fit into {w:g} mm; allowed: two digits, halves, quarters"
             )
         if shown:
             size = max(8, min(size, size * (w - 0.8) / wide))
@@ -420,14 +439,7 @@ class Page:
         """The box that says how to read the sheet."""
         self.box(x, y, WIDTH - x, 37, "white", QUIET, 0.5)
         x, y = x + 4, y + 3
-        self.given(np.array([[3]]), x, y - 0.6, "")
-        self.text(x + 9, y + 4.4, "given")
-        self.box(x + 24, y - 0.6, BOX_W, BOX_H)
-        self.text(x + 36, y + 4.4, "yours")
-        if FILLED[self.kind]:
-            self.box(x + 52, y - 0.6, BOX_W, BOX_H)
-            self.put(3, x + 52 + BOX_W / 2, y - 0.6 + BOX_H / 2, BOX_W, 11, ANSWER, **HAND)
-            self.text(x + 64, y + 4.4, FILLED[self.kind])
+        self.samples(x, y)
         lines = (
             "A column is a token: F1 to F4 are frames.",
             r"A box of $W\,X$: go along its row of $W$ and",
@@ -445,31 +457,47 @@ class Page:
                 self.box(x + (left + j) * cell, y + (top + i) * cell, cell, cell, face, QUIET, 0.4)
 
 
+    def samples(self, x, y):
+        """How a given number looks, a box to write in, and a filled one."""
+        self.given(np.array([[3]]), x, y - 0.6, "")
+        self.text(x + 9, y + 4.4, "given")
+        self.box(x + 24, y - 0.6, BOX_W, BOX_H)
+        self.text(x + 36, y + 4.4, "yours")
+        if FILLED[self.kind]:
+            self.box(x + 52, y - 0.6, BOX_W, BOX_H)
+            self.put(3, x + 52 + BOX_W / 2, y - 0.6 + BOX_H / 2, BOX_W, 11, ANSWER, **HAND)
+            self.text(x + 64, y + 4.4, FILLED[self.kind])
+
+
 # Small helpers
 
 
-def _words(value):
+def number_words(value):
     """A whole number or fraction as people write it: 3, −2, 3/2."""
     return str(Fraction(float(value)).limit_denominator(1000)).replace("-", "−")
 
 
-def _width(words, size, **style):
-    """Width of plain words in millimetres."""
+def text_width(words, size, **style):
+    """Width of words, with mathematical parts or without, in millimetres."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     style = {name: style[name] for name in ("weight", "style") if name in style}
     font = FontProperties(family="DejaVu Sans", size=size, **style)
-    return text_to_path.get_text_width_height_descent(words, font, False)[0] * 25.4 / 72
+    return text_to_path.get_text_width_height_descent(words, font, "$" in words)[0] * 25.4 / 72
 
 
-def _check(exercise, kind, paper, label):
-    if kind not in KINDS:
-        raise ValueError(f"kind: came as {kind!r}; allowed: {', '.join(KINDS)}")
+def check_words(kinds, kind, paper, label):
+    """ValueError for a kind, paper or label that there is not."""
+    if kind not in kinds:
+        raise ValueError(f"kind: came as {kind!r}; allowed: {', '.join(kinds)}")
     if paper not in PAPERS:
         raise ValueError(f"paper: came as {paper!r}; allowed: {', '.join(PAPERS)}")
     if not isinstance(label, str) or len(label) > 40 or "\n" in label:
         raise ValueError(f"label: came as {label!r}; allowed: one line of at most 40 characters")
+
+
+def _check(exercise):
     shape, text = exercise.frames.shape, exercise.text.shape
     if shape != (4, 2, 2) or exercise.noise.shape != (2, 4) or text != (3,):
         raise ValueError(
@@ -479,7 +507,7 @@ def _check(exercise, kind, paper, label):
 
 
 @contextlib.contextmanager
-def _plain_style():
+def plain_style():
     """Matplotlib's own settings whatever the reader's are, and letters that stay letters in the PDF."""
     import matplotlib
 

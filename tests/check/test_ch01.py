@@ -168,16 +168,16 @@ PARTLY = {
     "right so far": ("1.3", ([[2, 1, 0, 1], BLANK[0]], ...), None,
                      "6 of 10 cells left. Those filled are right so far."),
     "one cell": ("1.2", [[9, ..., ..., ...], BLANK[0]], None,
-                 "7 of 8 cells left.\n  In L, row 1, column 1: you have 9. 1 of 8 cells is wrong."),
+                 "7 of 8 cells left.\n  In L, row 1, F1: you have 9. 1 of 8 cells is wrong."),
     "with its slip": ("1.5", ([[3, 1, -1, 1], BLANK[0]], BLANK + BLANK, BLANK), "lost double minus",
-                      "28 of 32 cells left.\n  In C, row 1, column 1: you have 3. 4 of 8 cells are wrong. "
+                      "28 of 32 cells left.\n  In C, row 1, F1: you have 3. 4 of 8 cells are wrong. "
                       "Probably: it began earlier, in shift: a minus got lost"),
     "bias": ("1.9", ([3, 0], ..., ..., ..., ..., ...), "wrong way",
-             "49 of 51 cells left.\n  In b_ff_after, entry 1: you have 3. 2 of 2 cells are wrong. Probably: the row"),
+             "49 of 51 cells left.\n  In b_ff_after, row 1: you have 3. 2 of 2 cells are wrong. Probably: the row"),
     "time as one number": ("1.3", (BLANK, [0, 1, -1, 3]), "t not in binary",
                            "8 of 10 cells left.\n  c has 4 numbers, 5 are wanted. Probably: t stands"),
     "time after a 0": ("1.3", (BLANK, [0, 1, -1, 0, 3]), "t not in binary, after a 0", "8 of 10 cells left.\n  In "
-                       "c, entry 4: you have 0. 2 of 5 cells are wrong. Probably: t stands there as one"),
+                       "c, time 1: you have 0. 2 of 2 cells are wrong. Probably: t stands there as one"),
     "sum": ("1.8", (BLANK, 16), "sum, not mean", "8 of 9 cells left.\n  In loss: you have 16. Probably: "),
     "frames": ("1.7", (..., [[[9, 0], [4, 5]], [[5, 2], [4, 1]]]), None,
                "16 of 32 cells left.\n  frames has 2 frames of 2 x 2, 4 frames of 2 x 2 are wanted."),
@@ -409,7 +409,6 @@ def facts():
     yield f"Clip what falls below 0; {WORDS[int((KEY.pre_decoder < 0).sum())]} pixels do."
     yield f"{WORDS[pixels_right(KEY.frames)].capitalize()} pixels of {WORDS[X.size]} are as they were."
     yield f"square all {WORDS[KEY.G.size]} cells, add, divide by {KEY.G.size}"
-    yield f"both numbers of the bias have grown by {grown[0]:g}."
     yield f"{WORDS[pixels_right(KEY.frames_after)].capitalize()} of {WORDS[X.size]} pixels are right now."
     yield (f"one pixel that was right, {PLACES[spoiled]} in F{spoiled_frame + 1}, is now off by "
            f"{abs(KEY.Y_after[spoiled, spoiled_frame] - X[spoiled, spoiled_frame]):g}.")  # fmt: skip

@@ -84,13 +84,26 @@
     }
     if (name === "linear") {
       const [W, X, b] = parts.map((part) => evaluate(part, values)), right = linear(W, X, b);
-      const made = [["bias left out in a cell", "the bias was left out there", matmul(W, X)]];
+      const made = [["bias left out in a cell", "the bias was left out there", matmul(W, X)],
+                    ["sign of the bias", "the bias has the wrong sign there", subtract(matmul(W, X), b)]];
       for (let k = 0; k < width(W); k++) {
         const product = fill(height(W), width(X), (i, j) => W[i][k] * X[k][j]);
         made.push(["product left out", "one product was left out there", subtract(right, product)]);
         made.push(["sign of a product", "one product has the wrong sign there",
                    subtract(right, multiply([[2]], product))]);
       }
+      made.push(["sign of the sum", "the sum has the wrong sign there", multiply([[-1]], right)]);
+      return made;
+    }
+    if (name === "matmul") {
+      const [A, B] = parts.map((part) => evaluate(part, values)), right = matmul(A, B);
+      const made = [
+        ["not halved in a cell", "that is twice as much as it should be", multiply([[2]], right)],
+        ["halved twice in a cell", "that is half as much as it should be", multiply([[0.5]], right)],
+      ];
+      for (let k = 0; k < width(A); k++)
+        made.push(["product left out", "one product was left out there",
+                   subtract(right, fill(height(A), width(B), (i, j) => A[i][k] * B[k][j]))]);
       return made;
     }
     if (name === "add" || name === "subtract") {
@@ -165,11 +178,10 @@
     return Number(match[1]) / Number(match[2] || 1);
   }
 
-  function where(part, [row, column]) {
-    if (part.rows.length === 1 && part.columns.length === 1) return "";
-    if (part.rows.length === 1) return `entry ${column + 1}`;
-    if (part.frames) return `frame ${row + 1}, row ${(column >> 1) + 1}, column ${(column % 2) + 1}`;
-    return part.columns.length === 1 ? `entry ${row + 1}` : `row ${row + 1}, column ${column + 1}`;
+  function where(part, [row, column], values) {  // by the words that stand beside and over a cell
+    const over = part.heads ? `${part.heads} = ${cellText(values[part.heads][0][column])}` : part.columns[column];
+    const words = [...(part.rows.length > 1 ? [part.rows[row]] : []), ...(part.columns.length > 1 ? [over] : [])];
+    return words.join(", ").replace(/-/g, "−");
   }
 
   // --- judging -------------------------------------------------------------------------------------------------
@@ -185,7 +197,7 @@
 
   // For every part the key, what follows from the learner's earlier cells, and what there is to go on with.
   function makeBoard(parts, values, filled, printed) {
-    const board = { parts, filled, printed, key: { ...values }, have: { ...values }, follow: {} };
+    const board = { parts, values, filled, printed, key: { ...values }, have: { ...values }, follow: {} };
     for (const part of parts) {
       const name = part.name, own = filled[name];
       board.key[name] = evaluate(part.formula, board.key);
@@ -213,11 +225,11 @@
     report.wrong = cells(wrong);
     report.state = report.left ? "not done" : report.wrong.length ? "wrong" : "right";
     if (!report.wrong.length) return report;
-    const [row, column] = report.wrong[0], number = own[row][column], place = where(part, [row, column]);
-    const says = typeof number === "number" ? `you have ${cellText(number)}` : "that is not a number";
+    const [row, column] = report.wrong[0], number = own[row][column], place = where(part, [row, column], board.values);
+    const says = typeof number === "number" ? `you have ${cellText(number).replace(/-/g, "−")}` : "that is not a number";
     report.text = `In ${part.name}${place && ", "}${place}: ${says}`;
-    const all = wrong.flat().length, many = report.wrong.length;
-    if (all > 1) report.text += `. ${many} of ${all} cells ${many === 1 ? "is" : "are"} wrong`;
+    const all = (part.rows.length - (part.printed || 0)) * part.columns.length, many = report.wrong.length;
+    if (all > 1) report.text += `. ${many} of ${Math.max(all, many)} cells ${many === 1 ? "is" : "are"} wrong`;
     report.text += ".";
     const found = explain(board, part, own, wrong);
     if (found) {
@@ -228,14 +240,15 @@
   }
 
   function explain(board, part, own, wrong) {
-    const shares = part.slips.map((slip) => share(board, part, own, wrong, evaluate(slip.formula, board.have)));
+    const shares = part.slips.map((slip) => (sisterDisagrees(board, part, slip) ? 0
+      : share(board, part, own, wrong, evaluate(slip.formula, board.have))));
     const best = Math.max(0, ...shares);
     if (best) return told(part.slips.filter((_, i) => shares[i] === best).map((slip) => [slip.says, slip.name]));
     for (const right of [board.follow[part.name], board.key[part.name]])
       if (height(right) === width(right) && closeAll(own, transpose(right)).flat().every(Boolean))
         return ["transposed", "rows and columns have changed places"];
     for (const [name, says, values] of carried(board, part))
-      if (share(board, part, own, wrong, values) > 0.5) return [name, says];
+      if (share(board, part, own, wrong, values) === 1) return [name, says];
     const found = alternatives(part.formula, board.have).filter(([, , values]) =>
       cells(wrong).every(([i, j]) => close(own[i][j], values[i][j])));
     const different = new Set(found.map(([, says]) => says)).size;
@@ -254,11 +267,21 @@
     const many = count(wrong);
     if (many === 1 && count(both(changed, blanks(own)))) return 0;
     const there = both(changed, not(blanks(own)));
-    const all = many / count(there);
-    if (all > 0.5) return all;
-    const inRows = there.filter((_, i) => wrong[i].some(Boolean));
+    if (many === count(there)) return 1;
     const inColumns = transpose(there).filter((_, j) => wrong.some((row) => row[j]));
-    return many > 1 && (many === count(inRows) || many === count(inColumns)) ? 0.5 : 0;
+    return many > 1 && many === count(inColumns) ? 0.5 : 0;
+  }
+
+  // A slip that can only happen to two parts of a step together: does it not show in the other one?
+  function sisterDisagrees(board, part, slip) {
+    return Boolean(slip.together) && board.parts.some((sister) => {
+      const own = board.filled[sister.name], same = sister.slips.find((other) => other.name === slip.name);
+      if (sister === part || sister.step !== part.step || !sister.after !== !part.after || !same || !own) return false;
+      const slipped = evaluate(same.formula, board.have), follow = board.follow[sister.name];
+      if (!sameShape(slipped, own) || !sameShape(follow, own)) return false;
+      const changed = both(not(closeAll(slipped, follow)), not(blanks(own)));
+      return count(changed) > 0 && !count(both(changed, closeAll(own, slipped)));
+    });
   }
 
   // Slips of earlier parts that the learner has not written down, as they show in this part.
@@ -288,14 +311,14 @@
     const right = either(closeAll(own, board.key[name]), closeAll(own, board.follow[name]));
     const [first] = cells(not(right)).filter(([row]) => row >= (part.printed || 0));
     if (!first) return part.hints;
-    const numbers = worked(part.formula, board.have, ...first), place = where(part, first);
+    const numbers = worked(part.formula, board.have, ...first), place = where(part, first, board.values);
     if (!numbers) return part.hints;
     return [...part.hints, place ? `${place[0].toUpperCase()}${place.slice(1)}: ${numbers}.` : `The sum: ${numbers}.`];
   }
 
   // --- a sheet in a link -----------------------------------------------------------------------------------------
   function readLink(text, parts) {
-    const broken = (why) => new Error(`This link holds no sheet that can be read: ${why}.`);
+    const broken = (why) => new Error(`This link holds no sheet that can be read: ${why}.`.replace("?.", "?"));
     const found = { cells: {}, seed: 0, half: false };
     for (const word of text.replace(/^.*#/, "").split("&")) {
       const [name, rest] = [word.split("=")[0], word.split("=").slice(1).join("=")];

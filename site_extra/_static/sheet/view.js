@@ -75,6 +75,7 @@
       const rows = cells[part.name] = cells[part.name] || part.rows.map(() => part.columns.map(() => ""));
       if (rows[i][j] === text) return;
       rows[i][j] = text;
+      store.set(`${name}-${number}-before`, "");  // the offer to go back holds until the next edit
       parts.slice(parts.indexOf(part)).forEach((later) => checked.delete(later.name));
       save();
       refresh();
@@ -114,7 +115,7 @@
     }
     function start() {  // what the address holds goes before what this browser keeps; neither is lost
       const fragment = addressed && location.hash.includes("=") ? location.hash.slice(1) : "";
-      const kept = Number(store.get(name));
+      const stored = store.get(name), kept = stored === null ? form.first || 0 : Number(stored);
       load(whole && kept in instances ? kept : 0);
       try {
         const linked = read(fragment);
@@ -129,18 +130,30 @@
           half = linked.half;
         }
         if (fragment || !location.hash) save();
+        const before = store.get(`${name}-${number}-before`);
+        if (whole && before && before !== link() && !news.firstChild) offerBack("Something else stood here before.", before);
       } catch (error) {
         notice(`${error.message} Your own sheet is as it was.`);
       }
       build();
+      const wanted = whole && store.get(`${name}-step`);  // from a step in the chapter
+      if (wanted) {
+        store.set(`${name}-step`, "");
+        goTo(wanted);
+      }
+    }
+    function goTo(id) {
+      const section = document.querySelector(`.live-sheet[data-form="${name}"] [data-step="${id}"]`);
+      const first = section && section.querySelector("td input, td button");
+      if (section) section.scrollIntoView({ block: "start" });
+      if (first) first.focus({ preventScroll: true });
     }
     function holds(others) {  // all of these cells are here, and perhaps more
       const same = (a, b) => !a.trim() || engine.cellNumber(a) === engine.cellNumber(b);
       return Object.entries(others).every(([name, rows]) =>
         rows.every((row, i) => row.every((text, j) => same(text, cells[name] ? cells[name][i][j] : ""))));
     }
-    function offerBack(says) {
-      const before = link();
+    function offerBack(says, before = link()) {
       store.set(`${name}-${number}-before`, before);
       notice(says, button("Back to what was here", () => {
         ({ cells, half } = read(before));
@@ -209,7 +222,7 @@
         make("tbody", {}, ...body));
       if (part.columns.length < 5) return table;
       const label = `${says}: scrolls sideways`;
-      return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+      return make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, table);
     }
     function pictures(says, part, kind, cell) {  // each row is a picture of 2 x 2
       const tables = part.rows.map((text, i) => make("table", { class: "matrix pixels" }, make("caption", {}, text),
@@ -312,18 +325,23 @@
       const hint = button("Hint", () => {  // one more each time; the last is a sum, and moves on with the cells
         const all = engine.hints(parts, values, numbers(), printed, part.name);
         const moved = shown.length === all.length && shown.at(-1) !== all.at(-1);
-        shown = moved ? all : shown.length < all.length ? all.slice(0, shown.length + 1) : [];
-        list.replaceChildren(...shown.map((text) => make("li", { html: named(text) })));
-        const next = shown.length + 1;
-        const says = next > all.length ? "Hide hints" : `Hint ${next} of ${all.length}`;
-        hint.firstChild.data = shown.length ? says : "Hint";
+        give(all, moved ? all.length : shown.length < all.length ? shown.length + 1 : 0);
       }, { class: "hint" });
+      function give(all, count) {
+        if (`${shown}` === `${all.slice(0, count)}`) return;
+        shown = all.slice(0, count);
+        list.replaceChildren(...shown.map((text) => make("li", { html: named(text) })));
+        const says = count === all.length ? "Hide hints" : `Hint ${count + 1} of ${all.length}`;
+        hint.firstChild.data = shown.length ? says : "Hint";
+      }
       if (doubled) hint.append(` for ${short(part, part.name)}`);
       live.push((reports) => {
         const [kind, text] = state(reports[part.name]);
         word.dataset.state = says.dataset.state = kind;
         say(word, label + (kind === "right" ? "" : text));  // then the verdict says so
         say(says, verdict(part, reports[part.name]));
+        if (shown.length && reports[part.name].seen)  // the sum shown is that of the cell to look at now
+          give(engine.hints(parts, values, numbers(), printed, part.name), shown.length);
       });
       return make("div", { class: "foot", "data-part": part.name }, ...(toFill(part) ? [hint] : []), word, says, list);
     }
@@ -343,6 +361,7 @@
       const radio = (text, is) => {
         const dot = make("input", { type: "radio", name: `${name}-half`, onchange: () => {
           half = is;
+          notice("");
           checked.clear();
           show();
         } });
@@ -361,7 +380,7 @@
       } });
       tools.push(() => { if (document.activeElement !== field) field.value = number; });
       const halves = make("span", {}, radio("whole sheet", false), radio("half sheet", true));
-      return [...(last ? [make("label", {}, "Sheet number ", field)] : []),
+      return [...(last ? [make("label", {}, `Sheet number (0 to ${last}) `, field)] : []),
               ...(parts.some((part) => part.half) ? [halves] : [])];
     }
     async function copyLink() {
@@ -382,6 +401,7 @@
         if (!press.dataset.sure && count) {
           press.dataset.sure = "asked";
           press.textContent = `Empty ${many(count, "cell")}?`;
+          setTimeout(calm, 5000);
           return;
         }
         if (count) offerBack("The sheet is empty.");
@@ -412,12 +432,8 @@
     }
     function stepList() {
       const chip = (id) => {
-        const press = button(data.steps[partsOf(id)[0].step].label.replace(/^\[| \/.*|\]$/g, ""), () => {
-          const section = document.querySelector(`.live-sheet[data-form="${name}"] [data-step="${id}"]`);
-          const first = section.querySelector("td input, td button");
-          section.scrollIntoView({ block: "start" });
-          if (first) first.focus({ preventScroll: true });
-        }, { title: titleOf(id) });
+        const number = data.steps[partsOf(id)[0].step].label.replace(/^\[| \/.*|\]$/g, "");
+        const press = button(number, () => goTo(id), { title: titleOf(id) });
         tools.push((reports) => {
           const found = partsOf(id).map((part) => state(reports[part.name]));
           const kinds = found.map(([kind]) => kind);
@@ -428,7 +444,9 @@
         });
         return make("li", { class: partsOf(id)[0].after ? "after" : false }, press);
       };
-      return make("ol", { class: "steps", "aria-label": "Steps" }, ...steps.map(chip));
+      const begins = steps.find((id) => partsOf(id)[0].after);
+      return make("ol", { class: "steps", "aria-label": "Steps" }, ...steps.flatMap((id) =>
+        id === begins ? [make("li", { class: "again" }, "after the update:"), chip(id)] : [chip(id)]));
     }
     function toolBar() {
       const heading = make("p", { class: "print-title" });
@@ -482,9 +500,13 @@
                                 onpointerdown: keep, onmousedown: keep },
         key("−", "Change the sign", type((text) => (/^[-−]/.test(text) ? text.slice(1) : `-${text}`))),
         key("½", "Add a half", type(addHalf)),
-        key("←", "Previous cell", (input) => move(input, -1)), key("→", "Next cell", (input) => move(input, 1)),
-        key("Check", "Check this step", (input) =>
-          check(partsOf(stepOf(places.get(input).part)).map((part) => part.name))));
+        key("back", "Previous cell", (input) => move(input, -1)), key("next", "Next cell", (input) => move(input, 1)),
+        key("Check", "Check this step", (input) => {
+          const { part } = places.get(input);
+          check(partsOf(stepOf(part)).map((one) => one.name));
+          const says = input.closest(".live-step").querySelector(`[data-part="${part.name}"] .verdict`);
+          says.scrollIntoView({ block: "nearest" });  // its margin keeps it above the keys
+        }));
       const view = window.visualViewport;
       const place = () => {  // right above the phone's own keys, which may cover the page's lower end
         const covered = document.documentElement.clientHeight - view.height - view.offsetTop;
@@ -509,7 +531,10 @@
       const inside = make("div");
       const footer = make("p", { class: "sheet-foot" }, typeSwitch());
       if (box.dataset.whole) {
-        const here = () => store.set(name, number);  // not in the address: the theme's script stumbles over such a #
+        const here = () => {
+          store.set(name, number);
+          store.set(`${name}-step`, chosen(box)[0]);
+        };  // not in the address: the theme's script stumbles over such a #
         footer.append(make("a", { href: box.dataset.whole, onclick: here }, "Go on in the whole sheet"));
       }
       let fresh = null;

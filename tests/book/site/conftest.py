@@ -72,6 +72,11 @@ class Browser:
     def size(self, width, height=900):
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                      mobile=False)
+        if self.driver.current_url.startswith(("http", "file")):  # what watches sizes is told with the next picture
+            self.driver.execute_async_script("""
+                const done = arguments[0], next = requestAnimationFrame;
+                const late = setTimeout(done, 2000);
+                next(() => next(() => next(() => { clearTimeout(late); done(); })));""")
 
     def theme(self, name):
         self.run("const [name] = arguments;"

@@ -191,7 +191,7 @@ def test_checked_as_typed(whole):
     whole.fill("L-1-1", "-")  # on its way to a number
     assert whole.signs("L") == {"": whole.signs("L")[""]} and whole.verdict("L") == ""
     whole.type("3")
-    assert whole.signs("L")["wrong"] == ["L-1-1"] and "you have -3" in whole.verdict("L")
+    assert whole.signs("L")["wrong"] == ["L-1-1"] and "you have −3" in whole.verdict("L")
     whole.press("ArrowDown")
     whole.type("4x")
     assert whole.signs("L")["wrong"] == ["L-1-1"]
@@ -280,10 +280,10 @@ def test_hints_go_from_gentle_to_plain(whole):
     assert labels == ["Hint 2 of 3", "Hint 3 of 3", "Hide hints", "Hint"] and counts == [1, 2, 3, 0]
     for _ in range(3):
         whole.click(button)
-    assert whole.run(shown)[-1] == "Row 1, column 2: 1 · 1 + 0 · 2 + (−1) · 3 + 0 · 0 + 0, and 0 if that is below 0."
+    assert whole.run(shown)[-1] == "Row 1, F2: 1 · 1 + 0 · 2 + (−1) · 3 + 0 · 0 + 0, and 0 if that is below 0."
     whole.fill("L-1-2", "0")
     whole.click(button)  # the sum moves on to the next cell
-    assert whole.run(shown)[-1].startswith("Row 1, column 3:") and whole.text(button) == "Hide hints"
+    assert whole.run(shown)[-1].startswith("Row 1, F3:") and whole.text(button) == "Hide hints"
 
 
 def test_half_sheet(whole):
