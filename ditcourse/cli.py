@@ -115,13 +115,27 @@ def _numbers(text: str) -> list[int]:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", default="marks.csv", show_default=True, type=click.Path(path_type=Path, dir_okay=False),
-              help="Where to write the table.")  # fmt: skip
+@click.option(
+    "--out",
+    default="marks.csv",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the table.",
+)
 @click.option("--force", is_flag=True, help="Write over a table that is there already.")
-@click.option("--run", is_flag=True, help="Execute notebooks with answers that reading cannot tell, such as functions. "
-              "That is submitted code with your rights, and it can fake its marks: for strangers' code use a container.")  # fmt: skip
-@click.option("--timeout", default=120, show_default=True, type=click.IntRange(min=1),
-              help="Seconds for each notebook that --run executes.")  # fmt: skip
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Execute notebooks with answers that reading cannot tell, such as functions. That is submitted code with "
+    "your rights, and it can fake its marks: for the code of strangers use a container.",
+)
+@click.option(
+    "--timeout",
+    default=120,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seconds for each notebook that --run executes.",
+)
 def grade(folder: Path, out: Path, force: bool, run: bool, timeout: int) -> None:
     """Mark the notebooks and sheet links in FOLDER: a table with each exercise and its first slip.
 
