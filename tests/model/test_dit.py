@@ -182,10 +182,12 @@ def test_forward_and_gradients_equal_diffusers():
     missing, unexpected = theirs.load_state_dict(state, strict=False)
     assert not unexpected and all(name.endswith("pos_embed") for name in missing), (missing, unexpected)
 
+    whole = torch.arange(1000)
+    exact = whole[whole / 1000 * 1000 == whole]  # else a rounding of t alone moves the angles of the embedding by 1e-5
     x, label, step = (
         torch.randn(4, 3, 8, 8),
         torch.randint(1, classes + 1, (4,)),
-        torch.randint(0, 1000, (4,)),
+        exact[torch.randint(len(exact), (4,))],
     )
     out_theirs = theirs(x, timestep=step, class_labels=label).sample
     out_ours = ours(x[:, :, None], step / 1000, label[:, None])[:, :, 0]
