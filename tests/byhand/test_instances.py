@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import fields
+from importlib.util import find_spec
 from itertools import combinations
 
 import numpy as np
@@ -19,7 +20,8 @@ from ditcourse.check.forms import givens
 from ditcourse.check.formulas import evaluate
 from ditcourse.check.sheet import SheetPart
 
-SEEDS = range(1, 1001)
+# A thousand where everything is installed; the runs without torch look at the first two hundred of them.
+SEEDS = range(1, 1001 if find_spec("torch") else 201)
 PARTS = forms.parts_of("sora")
 UNTIL_E = list(PARTS)[: list(PARTS).index("E") + 1]
 
@@ -190,7 +192,7 @@ def test_exercises_differ(sheets):
     assert {exercise.t for exercise, _ in sheets} == {1, 2, 3}
     for name, least in {"frames": 990, "noise": 900, "W_ada": 990, "text": 30, "W_ff": 100, "W_enc": 100, "W_dec": 100,
                         "M": 100, "b_ff": 100, "W_Q": 50, "other_text": 30}.items():  # fmt: skip
-        assert len({getattr(exercise, name).tobytes() for exercise, _ in sheets}) >= least, name
+        assert len({getattr(exercise, name).tobytes() for exercise, _ in sheets}) >= least * len(sheets) // 1000, name
     assert len({key.scale.tobytes() for _, key in sheets}) >= 10 and len({key.loss for _, key in sheets}) >= 8
 
 
