@@ -99,7 +99,7 @@ numpy-only:
 	$(PYTHON) tools/numpy_only.py 3.13 numpy==2.1.3 matplotlib==3.10.0 pillow==11.3.0
 
 pages: .venv/.test
-	$(BIN)/pytest -q $(WORKERS) tests/book/site
+	$(BIN)/pytest -q -n auto --maxprocesses 3 --dist worksteal tests/book/site
 
 # Strict where outputs are committed, each compared with the stored one; the blanks only have to run. Notebooks that
 # train want both cores and go one at a time, the others side by side.
