@@ -34,7 +34,7 @@ class Pipeline:
         Raises ValueError for a word that the model does not know. An empty prompt gives whatever comes.
         """
         condition = self.tokenizer(prompts)
-        config, device = self.model.config, self.model.pos_embed.device
+        config, device = self.model.config, next(self.model.parameters()).device
         generator = torch.Generator().manual_seed(seed)  # on the CPU: every machine draws the same noise
         noise = torch.randn(len(prompts), config.in_channels, *config.input_size, generator=generator).to(
             device

@@ -1,6 +1,7 @@
 """Sampling, step by step: drag the step and the guidance, see what is in the grid, the estimate of the clip, the error.
 
 Plain HTML, CSS and a few lines of script with everything in it, as in `explorer.py`: no kernel is needed.
+`live_sampling` is the one that runs the model, where a kernel is there to run it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from ditcourse.figures.clips import to_frames
+from ditcourse.figures.clips import clip_html, to_frames
 
 GRID_QUALITY, ESTIMATE_QUALITY = 50, 80  # noise does not compress, so it may lose more
 
@@ -57,6 +58,53 @@ def estimate_errors(run: list[tuple]) -> list[float]:
     """For each step of a run the root mean squared difference between its estimate and the clip at the run's end."""
     end = run[-1][2].clamp(-1, 1)
     return [(x0.clamp(-1, 1) - end).square().mean().sqrt().item() for _, _, x0 in run]
+
+
+def record_run(pipe, prompt: str, seed: int = 0, guidance_scale: float = 2.0, num_inference_steps: int = 25) -> list:
+    """One run of a pipeline as `sampling_explorer` wants it: [(t, x_t, x0_estimate), ..., (0, clip, clip)]."""
+    run = []
+    clip = pipe([prompt], seed, num_inference_steps, guidance_scale,
+                on_step=lambda t, x, x0: run.append((t, x[0], x0[0])))[0]  # fmt: skip
+    return [*run, (0.0, clip, clip)]
+
+
+def live_sampling(prompt: str = "a red triangle moves up"):
+    """The same with any prompt, noise and guidance: the model runs here and now. Needs a running kernel."""
+    import ipywidgets as widgets
+
+    from ditcourse import pipeline
+
+    pipe, run = pipeline.load("mini"), []
+    words = widgets.Text(prompt, description="prompt", continuous_update=False)
+    seed = widgets.IntText(0, description="noise (seed)")
+    guidance = widgets.FloatSlider(2.0, min=0, max=6, step=0.5, description="guidance", continuous_update=False)
+    step = widgets.IntSlider(0, min=0, max=25, description="step")
+    screen = widgets.HTML()
+
+    def show(_=None):
+        if not run:
+            return
+        t, x, x0 = run[step.value]
+        error = estimate_errors(run)[step.value]
+        screen.value = (
+            clip_html(x, f"What is in the grid at t = {t:.2f}", "in the grid")
+            + clip_html(x0, f"The estimate of the clip at t = {t:.2f}", "the estimate of the clip")
+            + f"<p>t = {t:.2f}, error of the estimate {error:.2f}</p>"
+        )
+
+    def again(_=None):
+        try:
+            run[:] = record_run(pipe, words.value, seed.value, guidance.value)
+            show()
+        except ValueError as error:  # an unknown word: say it where the clip would be
+            run.clear()
+            screen.value = f"<p>{html.escape(str(error))}</p>"
+
+    for handle in (words, seed, guidance):
+        handle.observe(again, names="value")
+    step.observe(show, names="value")
+    again()
+    return widgets.VBox([words, seed, guidance, step, screen])
 
 
 def _sprite(clips, quality: int) -> str:

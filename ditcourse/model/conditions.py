@@ -1,4 +1,4 @@
-"""What steers the denoiser: the time step and the words, each a vector (hand sheet: step 4).
+"""What steers the denoiser: the time step, and words or a label, each a vector (hand sheet: step 4).
 
 The hand sheet concatenates the two; DiT adds them, which is the same as concatenating before one linear map.
 """
@@ -8,6 +8,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from ditcourse.model.positions import sincos_1d
 
 
 def timestep_embedding(t: Tensor, dim: int = 256) -> Tensor:
@@ -77,12 +79,32 @@ class TextEmbedder(nn.Module):
     has something to steer away from (Ho & Salimans 2022, 2207.12598).
     """
 
+    null = 0  # a row of these is the null prompt
+
     def __init__(self, vocabulary_size: int, dim: int):
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size + 1, dim)  # row 0: the null prompt
+        self.embedding_table = nn.Embedding(vocabulary_size + 1, dim)  # row 0: the null prompt
 
     def forward(self, tokens: Tensor) -> Tensor:
         known = (tokens > 0).unsqueeze(-1)  # (B, L, 1)
         count = known.sum(dim=1)  # (B, 1)
-        words = (self.embedding(tokens) * known).sum(dim=1) / count.clamp(min=1)
-        return torch.where(count > 0, words, self.embedding.weight[0])
+        words = (self.embedding_table(tokens) * known).sum(dim=1) / count.clamp(min=1)
+        return torch.where(count > 0, words, self.embedding_table.weight[0])
+
+    def words(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Every word by itself, (B, L, D) with its place in the sentence added, and which are words, (B, L)."""
+        vectors = self.embedding_table(tokens)
+        places = sincos_1d(vectors.shape[2], torch.arange(tokens.shape[1])).to(vectors)
+        return vectors + places, tokens > 0
+
+
+class LabelEmbedder(nn.Module):
+    """Class numbers (B,) in 0..num_classes-1 -> (B, D), as in DiT; number num_classes is the null label."""
+
+    def __init__(self, num_classes: int, dim: int):
+        super().__init__()
+        self.null = num_classes
+        self.embedding_table = nn.Embedding(num_classes + 1, dim)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.embedding_table(labels)

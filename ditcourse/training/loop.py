@@ -3,96 +3,181 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import math
+import time
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ditcourse.training.loss import flow_loss
+from ditcourse.model.config import DiTConfig
+from ditcourse.model.counts import count_macs
+from ditcourse.training import distributed
+from ditcourse.training.config import TrainConfig
+from ditcourse.training.hardware import choose_precision
+from ditcourse.training.loss import diffusion_loss, random_times
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One run, reproducible from these numbers and the seed."""
-
-    steps: int = 3000
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    warmup: int = 50  # steps over which the learning rate rises
-    decay_from: float = 0.7  # the last 30 % of the steps let it fall to zero
-    time_shift: float = 2.0  # training times lean towards the noise; 1 is no shift
-    prompt_dropout: float = 0.1  # how often the prompt is hidden, so that guidance has a null to compare with
-    clip_norm: float = 1.0
-    ema_decay: float = 0.995
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in ("steps", "batch_size", "learning_rate", "time_shift", "clip_norm"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("decay_from", "prompt_dropout", "ema_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+LOG_EVERY = 50  # steps
 
 
 class Trainer:
     """Holds what a run changes: the weights, their running average (ema), the optimizer, the dice, the losses.
 
-    draw(count, generator) -> (clips (count, ...), conditions (count, L)) makes a batch; all-zero rows of the
-    conditions are the null prompt. `Trainer.run(until)` may be called again to go on.
+    draw(count, generator) -> (clips (count, ...), conditions (count, ...)) makes a batch on any device, its dice a CPU
+    generator. model.y_embedder.null, if there is one, is the condition that hides the prompt (0 otherwise).
+    `Trainer.run(until)` may be called again to go on. Under `torchrun` every process draws the same batch and works
+    on its share of the rows; shard=True also splits the weights among them (FSDP2).
     """
 
-    def __init__(self, model: nn.Module, draw, config: TrainConfig):
-        self.model, self.draw, self.config = model, draw, config
-        self.ema = copy.deepcopy(model).requires_grad_(False).eval()
+    def __init__(
+        self, model: nn.Module, draw, config: TrainConfig, device: str | torch.device = "cpu", shard: bool = False
+    ):
+        self.draw, self.config, self.device = draw, config, torch.device(device)
+        self.model = model.to(self.device)
+        self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
+        self.net = distributed.wrap(self.model, shard)  # what is called; its weights are the model's
+        if shard:
+            distributed.shard_model(self.ema)
+        width = getattr(getattr(model, "config", None), "hidden_size", 0)
+        self.dtype = choose_precision(config.precision, self.device, width)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0
+            self.model.parameters(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=config.weight_decay,
+            fused=self.device.type == "cuda",
         )
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.losses: list[float] = []
+        self.generator = torch.Generator().manual_seed(config.seed)  # times, clips, hidden prompts
+        self.noise_generator = self.generator
+        if self.device.type != "cpu":  # noise is large: drawn where it is used
+            self.noise_generator = torch.Generator(self.device).manual_seed(config.seed)
+        if config.compile:
+            for block in self.model.blocks:
+                block.compile()
+        self.step, self.seconds, self.micro_batches = 0, 0.0, 1
+        self.ceiling: float | None = None  # FLOP/s of one device, `hardware.matmul_ceiling`, where MFU is wanted
+        self._losses: list[Tensor] = []
 
     @property
-    def step(self) -> int:
-        """Steps taken so far."""
-        return len(self.losses)
+    def losses(self) -> list[float]:
+        """The loss of every step so far. Reading it waits for the device, so the loop itself does not."""
+        self._losses = [loss.cpu() for loss in self._losses]
+        return [loss.item() for loss in self._losses]
 
-    def run(self, until: int | None = None, progress: bool = True) -> Trainer:
-        """Train up to step `until` (the whole run by default). Stops with a clear error if the loss is not finite."""
+    def set_losses(self, losses: Tensor) -> None:
+        """The losses of a run that goes on, (steps,)."""
+        self._losses = list(losses.to(self.device, torch.float32).unbind())
+
+    def run(self, until: int | None = None, progress: bool = True, on_log=None) -> Trainer:
+        """Train up to step `until` (the whole run by default). Stops with a clear error if the loss is not finite.
+
+        Every 50 steps, and at the end, on_log(trainer, figures) is called: loss (mean since the last time), learning
+        rate, clips per second, and MFU, the share of `ceiling` FLOP/s that went into the model.
+        """
         until = self.config.steps if until is None else min(until, self.config.steps)
         self.model.train()
-        for _ in tqdm(range(self.step, until), desc="training", disable=not progress):
+        start, first = time.perf_counter(), self.step
+        bar = tqdm(total=self.config.steps, initial=self.step, desc="training", disable=not progress)
+        while self.step < until:
             self._one_step()
+            bar.update()
+            if self.step % LOG_EVERY == 0 or self.step == until:  # the only places where the loop waits for a GPU
+                recent = torch.stack(self._losses[-((self.step - 1) % LOG_EVERY + 1) :]).mean()
+                self._stop_if_not_finite([recent])
+                now = time.perf_counter()
+                figures = self._figures(recent.item(), (self.step - first) * self.config.batch_size / (now - start))
+                self.seconds, start, first = self.seconds + now - start, now, self.step
+                bar.set_postfix({name: f"{value:.3g}" for name, value in figures.items() if value is not None})
+                if on_log is not None:
+                    on_log(self, figures)
+                    start = time.perf_counter()  # what is written down does not count as training
+        bar.close()
         return self
 
+    def _figures(self, loss: float, clips_per_second: float) -> dict[str, float | None]:
+        """What is shown on the way. A training step costs three forward passes, two FLOPs a multiplication."""
+        mfu = None
+        if self.ceiling and isinstance(getattr(self.model, "config", None), DiTConfig):
+            flops = 6 * count_macs(self.model.config, layer_norms=False) * clips_per_second
+            mfu = flops / (self.ceiling * distributed.world_size())
+        rate = self.config.learning_rate_at(self.step - 1)
+        return {"loss": loss, "clips_per_s": clips_per_second, "mfu": mfu, "learning_rate": rate}
+
     def _one_step(self) -> None:
+        x0, condition, noise, t = self._batch()
+        while True:  # again with smaller parts, should the memory not hold them
+            try:
+                loss = self._backward(x0, condition, noise, t)
+                break
+            except torch.OutOfMemoryError:
+                self._halve(len(x0))
+        loss = distributed.mean_over_processes(loss)
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        if self.device.type == "cpu":  # here it costs nothing to look at once, before any harm is done
+            self._stop_if_not_finite([loss] if self.scaler.is_enabled() else [loss, norm])
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate_at(self.step)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._average()
+        self._losses.append(loss)
+        self.step += 1
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Clips, conditions, noise and times of this process: the same dice in all of them, each takes its rows."""
         config = self.config
         x0, condition = self.draw(config.batch_size, self.generator)
-        device = next(self.model.parameters()).device
         hidden = torch.rand(len(x0), generator=self.generator) < config.prompt_dropout
-        condition = condition.masked_fill(hidden.unsqueeze(1), 0)
+        noise = torch.randn(x0.shape, generator=self.noise_generator, device=self.device)
+        t = random_times(len(x0), config.time_shift, self.generator, config.times)
+        null = getattr(getattr(self.model, "y_embedder", None), "null", 0)
+        condition = condition.to(self.device, non_blocking=True)
+        hidden = hidden.to(self.device, non_blocking=True).reshape(-1, *[1] * (condition.dim() - 1))
+        condition = condition.masked_fill(hidden, null)
+        rows = distributed.local_rows(len(x0))
+        return x0.to(self.device, non_blocking=True)[rows], condition[rows], noise[rows], t[rows]
 
-        loss = flow_loss(self.model, x0.to(device), condition.to(device), self.generator, config.time_shift)
-        if not loss.isfinite():
-            raise FloatingPointError(
-                f"the loss at step {self.step} is {loss.item()}; try a smaller learning_rate "
-                f"(now {config.learning_rate}) or clip_norm (now {config.clip_norm})"
-            )
+    def _backward(self, x0: Tensor, condition: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """The loss of the batch, and its gradients, in `micro_batches` parts."""
+        total = torch.zeros((), device=self.device)
+        parts = torch.arange(len(x0)).chunk(self.micro_batches)
+        for part in parts:
+            rows = slice(part[0], part[-1] + 1)
+            with distributed.no_average(self.net, last=part is parts[-1]):
+                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                    loss = diffusion_loss(
+                        self.net, x0[rows], condition[rows], noise[rows], t[rows], self.config.prediction_type
+                    )
+                loss = loss * (len(part) / len(x0))
+                self.scaler.scale(loss).backward()
+            total += loss.detach()
+        return total
+
+    def _halve(self, rows: int) -> None:
+        """Out of memory: the same batch in twice as many parts, which gives the same gradients."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._schedule(self.step)
-        self.optimizer.step()
-        self._average()
-        self.losses.append(loss.item())
+        if self.micro_batches >= rows:
+            raise RuntimeError("the device has not enough memory for one clip; take a smaller model or clip")
+        self.micro_batches *= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        tqdm.write(
+            f"Out of memory at step {self.step}: going on with parts of {math.ceil(rows / self.micro_batches)} clips; "
+            f"the batch is still {self.config.batch_size}, so the result is the same."
+        )
 
-    def _schedule(self, step: int) -> float:
-        """Rise, stay, fall to zero: the factor on the learning rate."""
-        config = self.config
-        rise = (step + 1) / config.warmup if step < config.warmup else 1.0
-        fall = (config.steps - step) / max(1.0, config.steps * (1 - config.decay_from))
-        return min(1.0, rise, fall)
+    def _stop_if_not_finite(self, values: list[Tensor]) -> None:
+        """values: the losses of the last steps, or the loss and the gradient's norm of this one."""
+        wrong = [value.item() for value in values if not value.isfinite()]
+        if wrong:
+            raise FloatingPointError(
+                f"the loss or its gradient at step {self.step} is {wrong[0]}; try a smaller learning_rate (now "
+                f"{self.config.learning_rate}) or clip_norm (now {self.config.clip_norm}), precision='float32', or "
+                f"look for a NaN in the data"
+            )
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -63,3 +63,26 @@ def test_runs_of_different_length_are_refused():
         sampling_explorer({"0": run(1.0), "2": run(1.0, 3)})
     with pytest.raises(ValueError, match=r"got \[\]"):
         sampling_explorer({})
+
+
+def test_live_handles_run_the_model_and_say_what_is_wrong():
+    from ditcourse import pipeline
+    from ditcourse.figures.sampling import live_sampling, record_run
+
+    words, seed, guidance, step, screen = live_sampling().children
+    assert all(handle.description for handle in (words, seed, guidance, step))
+    step.value = 25
+    end, at_end = screen.value, "error of the estimate 0.00"
+    assert at_end in end and "t = 0.00" in end and end.count("data:image/webp") == 4
+    guidance.value = 0.0
+    assert at_end in screen.value and screen.value != end  # another run, seen at the same step
+    guidance.value = 2.0
+    assert screen.value == end
+    step.value = 3
+    run = record_run(pipeline.load("mini"), words.value)
+    assert len(run) == 26 and f"error of the estimate {estimate_errors(run)[3]:.2f}" in screen.value
+    words.value = "a red dragon"
+    assert "unknown word" in screen.value and "data:" not in screen.value
+    step.value = 4  # nothing to show, and nothing breaks
+    words.value = "a red circle"
+    assert "data:" in screen.value

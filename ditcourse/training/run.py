@@ -1,0 +1,175 @@
+"""A whole run in a folder: train, write down, save, look at clips on the way, and go on after a stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ditcourse import environment
+from ditcourse.diffusion import sample
+from ditcourse.model.dit import DiT, DiTConfig
+from ditcourse.training import checkpoint, distributed
+from ditcourse.training.checkpoint import write_whole
+from ditcourse.training.config import TrainConfig
+from ditcourse.training.data import tokenizer, world_batches
+from ditcourse.training.hardware import choose_device, matmul_ceiling
+from ditcourse.training.loop import Trainer
+
+RUN, METRICS = "run.json", "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Model, training and what is kept on the way. Steps between checkpoints and clips; 0: none."""
+
+    model: DiTConfig
+    train: TrainConfig = field(default_factory=TrainConfig)
+    checkpoint_every: int = 500
+    sample_every: int = 500
+    prompts: tuple[str, ...] = ("a red circle moves left", "a green square moves up", "a blue triangle moves down")
+
+    def __post_init__(self):
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        for name in ("checkpoint_every", "sample_every"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number, 0 for never, got {getattr(self, name)!r}")
+
+    @classmethod
+    def preset(cls, rung: str, **train) -> RunConfig:
+        """The recipe of a rung, "cpu", "t4" or "big", with changes to its training: `preset("cpu", steps=100)`."""
+        if rung not in RUNGS:
+            raise ValueError(f"there is no rung {rung!r}; allowed: {', '.join(RUNGS)}")
+        config = RUNGS[rung]
+        return replace(config, train=TrainConfig.from_dict(asdict(config.train) | train))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> RunConfig:
+        """The config that `dataclasses.asdict` (or its JSON) holds."""
+        names = [field.name for field in fields(cls)]
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            raise ValueError(f"unknown field {unknown[0]!r}; allowed: {', '.join(names)}")
+        parts = {"model": DiTConfig.from_dict(values["model"]), "train": TrainConfig.from_dict(values["train"])}
+        return cls(**values | parts)
+
+
+MINI = DiTConfig.preset("mini")
+RUNGS = {
+    "cpu": RunConfig(MINI),
+    "t4": RunConfig(
+        replace(MINI, hidden_size=256, depth=6, qk_norm=True),
+        TrainConfig(steps=4000, batch_size=128, learning_rate=1e-3, ema_decay=0.999, compile=True),
+    ),
+    "big": RunConfig(
+        replace(MINI, hidden_size=384, depth=12, num_heads=6, qk_norm=True),
+        TrainConfig(steps=8000, batch_size=512, learning_rate=1e-3, ema_decay=0.999, compile=True),
+    ),
+}
+
+
+def start(config: RunConfig, device: str | torch.device = "cpu", draw=world_batches, shard: bool = False) -> Trainer:
+    """The trainer of a run at its first step; the seed also decides the first weights."""
+    torch.manual_seed(config.train.seed)
+    return Trainer(DiT(config.model), draw, config.train, device, shard)
+
+
+def fit(
+    config: RunConfig,
+    folder: str | Path,
+    device: str | None = None,
+    resume: bool = False,
+    draw=world_batches,
+    shard: bool = False,
+    progress: bool = True,
+    on_clips: Callable[[Path, Tensor, list[str]], None] | None = None,
+) -> Trainer:
+    """Train from the start, or go on from the last checkpoint (resume), until the steps are done.
+
+    folder gets run.json (the config and the machine), metrics.jsonl (one line every 50 steps; TensorBoard's files too
+    if it is installed), checkpoints, and at the end the averaged weights as `save_weights` writes them.
+    on_clips(path without suffix, clips, prompts) gets clips of the averaged model on the way, always from the same
+    noise. Raises FileExistsError where the folder holds a run and resume was not asked for.
+    """
+    folder = Path(folder)
+    with distributed.processes() as own_device:
+        where = own_device or choose_device(device)
+        found = checkpoint.last_checkpoint(folder)
+        if found is not None and not resume:
+            raise FileExistsError(f"{folder} holds a run already ({found.name}): resume it, or name another folder")
+        trainer = start(config, where, draw, shard)
+        if found is not None:
+            checkpoint.load_checkpoint(trainer, found)
+        elif distributed.is_main():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / METRICS).unlink(missing_ok=True)
+        if distributed.is_main():
+            record = {"config": asdict(config), "processes": distributed.world_size(), "device": str(where)}
+            record |= {"precision": str(trainer.dtype), "environment": environment.info().split("\n")}
+            write_whole(folder / RUN, (json.dumps(record, indent=1) + "\n").encode())
+        trainer.ceiling = matmul_ceiling(where, trainer.dtype)
+        with _board(folder) as board:
+            trainer.run(
+                progress=progress and distributed.is_main(),
+                on_log=lambda _, figures: _on_the_way(trainer, figures, config, folder, board, on_clips),
+            )
+        if distributed.is_main() and not shard:
+            checkpoint.save_weights(trainer.ema, folder)
+        distributed.wait()
+    return trainer
+
+
+def _on_the_way(trainer: Trainer, figures: dict, config: RunConfig, folder: Path, board, on_clips) -> None:
+    step, last = trainer.step, trainer.step == trainer.config.steps
+    if distributed.is_main():
+        line = {"step": step, "seconds": round(trainer.seconds, 2)} | {
+            name: None if value is None else float(f"{value:.5g}") for name, value in figures.items()
+        }
+        with open(folder / METRICS, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        if board is not None:
+            for name, value in figures.items():
+                if value is not None:
+                    board.add_scalar(name, value, step)
+    if config.checkpoint_every and (step % config.checkpoint_every == 0 or last):
+        checkpoint.save_checkpoint(trainer, folder)
+    if on_clips is not None and config.sample_every and (step % config.sample_every == 0 or last):
+        clips = clips_of(trainer.ema, list(config.prompts), trainer.device)
+        if distributed.is_main():
+            on_clips(folder / "clips" / f"step-{step:06d}", clips, list(config.prompts))
+
+
+@torch.no_grad()
+def clips_of(model: DiT, prompts: list[str], device: torch.device, seed: int = 0) -> Tensor:
+    """What the model makes of the prompts, always from the same noise: (B, C, T, H, W) in [-1, 1] on the CPU."""
+    condition = tokenizer()(prompts).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(len(prompts), model.config.in_channels, *model.config.input_size, generator=generator)
+    return sample(model, noise.to(device), condition, torch.zeros_like(condition)).clamp(-1, 1).cpu()
+
+
+@contextlib.contextmanager
+def _board(folder: Path):
+    """TensorBoard's writer if that is installed, else None."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        yield None
+        return
+    board = SummaryWriter(folder / "tensorboard") if distributed.is_main() else None
+    try:
+        yield board
+    finally:
+        if board is not None:
+            board.close()
+
+
+def read_metrics(folder: str | Path) -> list[dict]:
+    """The lines of metrics.jsonl. After a resumed run a step may stand there twice: the later line counts."""
+    lines = (json.loads(line) for line in (Path(folder) / METRICS).read_text().splitlines() if line)
+    return list({line["step"]: line for line in lines}.values())
