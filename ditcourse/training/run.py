@@ -171,5 +171,9 @@ def _board(folder: Path):
 
 def read_metrics(folder: str | Path) -> list[dict]:
     """The lines of metrics.jsonl. After a resumed run a step may stand there twice: the later line counts."""
-    lines = (json.loads(line) for line in (Path(folder) / METRICS).read_text().splitlines() if line)
-    return list({line["step"]: line for line in lines}.values())
+    found = {}
+    for line in (Path(folder) / METRICS).read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # a line that a killed process left half written
+            figures = json.loads(line)
+            found[figures["step"]] = figures
+    return [found[step] for step in sorted(found)]
