@@ -22,7 +22,7 @@ def main() -> None:
     default="clip.webp",
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the clip: .webp, .gif or .png (animated).",
+    help="Where to write the clip: .webp, .gif or .png (animated), or .mp4 (with PyAV).",
 )
 @click.option("--model", default="mini", show_default=True, help="Which weights.")
 @click.option("--seed", default=0, show_default=True, help="Same prompt and seed, same clip.")
@@ -52,7 +52,7 @@ def sample(
         named = world.parse(prompt)
         clip = pipeline.load(model)([prompt], seed, num_inference_steps, guidance_scale)
         save_clip(clip[0], out)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from error
     reading = world.read(clip)[0]
     follows = all(getattr(reading, attribute) == value for attribute, value in named.items())
@@ -60,6 +60,87 @@ def sample(
         f"{out}: the oracle reads a {reading.colour} {reading.shape} that moves {reading.direction}; "
         f"the prompt is {'followed' if follows else 'NOT followed'}."
     )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--rung", default=None, type=click.Choice(["cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in FOLDER.")
+@click.option("--steps", type=click.IntRange(min=1), help="Train for this many steps instead of the recipe's.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Clips in a step, over all processes.")
+@click.option("--learning-rate", type=float)
+@click.option("--prediction-type", type=click.Choice(["velocity", "epsilon", "x0"]), help="What the model predicts.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
+@click.option("--compile/--no-compile", "compile_", default=None, help="Compile the blocks: slow start, faster after.")
+@click.option("--seed", type=click.IntRange(min=0))
+@click.option("--device", help="cpu, cuda or cuda:1. [default: a GPU if there is one]")
+@click.option("--shard", is_flag=True, help="Split the weights among the processes of torchrun (FSDP2).")
+def train(folder: Path, rung: str | None, resume: bool, device: str | None, shard: bool, compile_, **changes) -> None:
+    """Train a small video DiT into FOLDER: weights, checkpoints, metrics.jsonl, and clips on the way.
+
+    \b
+    ditcourse train runs/first --steps 500        a first look
+    ditcourse train runs/first --steps 500 --resume    after a stop: goes on where it was
+    torchrun --nproc-per-node 2 -m ditcourse train runs/two    on two GPUs
+    """
+    from ditcourse import environment
+    from ditcourse.figures import save_clip, side_by_side
+    from ditcourse.training import RunConfig, fit
+    from ditcourse.training.distributed import is_main
+
+    def keep(path: Path, clips, prompts) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_clip(side_by_side(clips), path.with_suffix(".webp"), scale=4)
+
+    given = {"compile": compile_} | changes
+    try:
+        rung = rung or environment.rung()
+        config = RunConfig.preset(rung, **{name: value for name, value in given.items() if value is not None})
+        if is_main():
+            click.echo(f"Rung {rung}: {config.train.steps} steps of {config.train.batch_size} clips into {folder}.")
+        trainer = fit(config, folder, device, resume, shard=shard, on_clips=keep)
+    except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+    recent = trainer.losses[-50:]
+    click.echo(f"{folder}: step {trainer.step}, loss {sum(recent) / len(recent):.3f}, {trainer.seconds:.0f} s.")
+
+
+@main.command()
+@click.option("--model", default="mini", show_default=True, help="Which weights: a name, or a folder of `train`.")
+@click.option("--clips", "count", default=96, show_default=True, type=click.IntRange(min=1), help="How many clips.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--steps", "num_inference_steps", default=25, show_default=True, type=click.IntRange(min=1))
+@click.option("--guidance", "guidance_scale", default=2.0, show_default=True)
+def evaluate(model: str, count: int, seed: int, num_inference_steps: int, guidance_scale: float) -> None:
+    """Make clips for all captions in turn and let the oracle say how many show what was asked."""
+    from ditcourse import pipeline, world
+    from ditcourse.evaluate import prompt_following
+
+    try:
+        pipe = pipeline.load(model)
+        captions = world.captions()
+        prompts = [captions[i % len(captions)] for i in range(count)]
+        result = prompt_following(pipe(prompts, seed, num_inference_steps, guidance_scale), prompts)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} clips, {num_inference_steps} steps, guidance {guidance_scale}, seed {seed}:")
+    for name, share in result.items():
+        click.echo(f"  {name:9} {share:.3f}")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--model", default="mini", show_default=True, help="Which weights: a name, or a folder of `train`.")
+def export(out: Path, model: str) -> None:
+    """Write the denoiser as an ONNX program, OUT, for runtimes without PyTorch (needs onnxscript)."""
+    from ditcourse import pipeline
+    from ditcourse.export import export_denoiser
+
+    try:
+        difference = export_denoiser(pipeline.load(model).model, out)
+    except (ValueError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MB; differs from PyTorch by {difference:.1e} of its size.")
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,8 +53,10 @@ class Pipeline:
 
 
 def load(name: str = "mini") -> Pipeline:
-    """The pipeline with weights that ship with the course."""
-    if name not in WEIGHTS:
-        raise ValueError(f"no weights called {name!r}; there are: {', '.join(WEIGHTS)}")
-    with resources.as_file(resources.files("ditcourse") / "weights" / name) as folder:
-        return Pipeline(load_weights(folder))
+    """The pipeline with weights that ship with the course, or with those in a folder that `ditcourse train` wrote."""
+    if name in WEIGHTS:
+        with resources.as_file(resources.files("ditcourse") / "weights" / name) as folder:
+            return Pipeline(load_weights(folder))
+    if Path(name).is_dir():
+        return Pipeline(load_weights(name))
+    raise ValueError(f"no weights called {name!r}; there are: {', '.join(WEIGHTS)}, or the folder of a run")

@@ -19,9 +19,9 @@ from ditcourse.evaluate import prompt_following
 from ditcourse.figures.explorer import sprite
 from ditcourse.model import DiT, DiTConfig
 from ditcourse.pipeline import Pipeline
+from ditcourse.training import TrainConfig, Trainer
 from ditcourse.training.checkpoint import load_weights, save_weights, write_whole
 from ditcourse.training.data import world_batches
-from ditcourse.training.loop import TrainConfig, Trainer
 
 MEASURE_AT = (100, 200, 300, 400, 500, 600, 700, 800, 1000, 1250, 1500, 1750, 2000, 2500, 3000, 3500, 4000)
 
@@ -35,7 +35,7 @@ def main(steps: int, batch_size: int, seed: int, out: Path) -> None:
     """Train the miniature and record the run."""
     config = TrainConfig(steps=steps, batch_size=batch_size, seed=seed)
     torch.manual_seed(config.seed)
-    trainer = Trainer(DiT(DiTConfig(vocabulary_size=len(world.VOCABULARY))), world_batches, config)
+    trainer = Trainer(DiT(DiTConfig.preset("mini")), world_batches, config)
     prompts, progress, seconds = 2 * world.captions(), [], 0.0
     for until in sorted({step for step in MEASURE_AT if step < steps} | {steps}):
         start = time.perf_counter()

@@ -110,7 +110,7 @@ def test_command_writes_a_clip_that_follows_its_prompt(tmp_path):
         (["a red dragon moves left"], "unknown word 'dragon'"),
         (["a red blue circle"], "more than one colour"),
         (["red", "--out", "nowhere/clip.webp"], "no folder"),
-        (["red", "--out", "clip.mp4"], "must end in"),
+        (["red", "--out", "clip.avi"], "must end in"),
         (["red", "--model", "huge"], "no weights called"),
         (["red", "--steps", "0"], "0 is not in the range"),
     ],

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import html
 import io
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-FORMATS = (".webp", ".gif", ".png")
+FORMATS = (".webp", ".gif", ".png", ".mp4")
 
 
 def to_frames(clip) -> np.ndarray:
@@ -57,18 +58,54 @@ def encode_still(clip, scale: int = 1) -> bytes:
 
 
 def save_clip(clip, path: str | Path, scale: int = 8, fps: float = 8) -> Path:
-    """Write a clip (C, T, H, W) as an animated .webp, .gif or .png, and return the path.
+    """Write a clip (C, T, H, W) as an animated .webp, .gif or .png, or as .mp4 (needs PyAV), and return the path.
 
-    Raises ValueError for another suffix, FileNotFoundError where the folder does not exist.
+    Raises ValueError for another suffix, FileNotFoundError where the folder does not exist, ImportError for .mp4
+    without PyAV.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"path must end in {', '.join(FORMATS)}, got {path.name!r}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
-    data = encode(clip, scale, fps, path.suffix[1:].upper())
+    if path.suffix.lower() == ".mp4":
+        data = encode_mp4(clip, scale, fps)
+    else:
+        data = encode(clip, scale, fps, path.suffix[1:].upper())
     path.write_bytes(data)
     return path
+
+
+def encode_mp4(clip, scale: int = 8, fps: float = 8) -> bytes:
+    """The bytes of an H.264 video, with a pixel more of grey where a side is odd. Colours are slightly lossy."""
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError("writing .mp4 needs PyAV: pip install av; or choose .webp") from error
+    frames = to_frames(clip).repeat(scale, axis=1).repeat(scale, axis=2)
+    frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), constant_values=128)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "12"})
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def side_by_side(clips, columns: int | None = None):
+    """Clips (B, C, T, H, W) as one, (C, T, rows H, columns W): a grid filled row by row, the rest grey (0)."""
+    clips = clips.detach().cpu().numpy() if hasattr(clips, "detach") else np.asarray(clips)
+    if clips.ndim != 5 or not len(clips):
+        raise ValueError(f"clips must be (B, C, T, H, W) with at least one clip, got shape {clips.shape}")
+    columns = columns or len(clips)
+    rows = -(-len(clips) // columns)
+    padded = np.zeros((rows * columns, *clips.shape[1:]), dtype=clips.dtype)
+    padded[: len(clips)] = clips
+    C, T, H, W = clips.shape[1:]
+    grid = padded.reshape(rows, columns, C, T, H, W).transpose(2, 3, 0, 4, 1, 5)
+    return grid.reshape(C, T, rows * H, columns * W)
 
 
 def clip_html(clip, alt: str, label: str = "", width: int = 128, fps: float = 8) -> str:

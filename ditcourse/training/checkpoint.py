@@ -25,11 +25,14 @@ KEEP = 2  # checkpoints of a run: the last, and the one before it in case the la
 
 def save_weights(model: DiT, folder: str | Path, dtype: torch.dtype = torch.float16) -> None:
     """Write model.safetensors (in dtype) and config.json into folder, each by replacing the old file in one move."""
+    tensors = {
+        name: tensor.detach().cpu().to(dtype).contiguous()
+        for name, tensor in distributed.whole_state(model).items()
+    }
+    if not distributed.is_main():
+        return
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()
-    }
     write_whole(folder / WEIGHTS, save(tensors))
     write_whole(folder / CONFIG, (json.dumps(asdict(model.config), indent=2) + "\n").encode())
 
@@ -64,8 +67,8 @@ def save_checkpoint(trainer, folder: str | Path) -> Path:
     folder = Path(folder)
     tensors = {f"model.{name}": value for name, value in distributed.whole_state(trainer.model).items()}
     tensors |= {f"ema.{name}": value for name, value in distributed.whole_state(trainer.ema).items()}
-    optimizer = distributed.whole_optimizer_state(trainer.model, trainer.optimizer)["state"]
-    for parameter, state in optimizer.items():
+    optimizer = distributed.whole_optimizer_state(trainer.model, trainer.optimizer)
+    for parameter, state in optimizer.get("state", {}).items():  # empty but in the main process
         tensors |= {f"optimizer.{key}.{parameter}": value for key, value in state.items()}
     tensors["dice"] = trainer.generator.get_state()
     if trainer.noise_generator is not trainer.generator:
@@ -119,7 +122,7 @@ def load_checkpoint(trainer, path: str | Path) -> None:
         path = found
     facts, tensors = _read(path)
     parts = {"model": {}, "ema": {}, "exp_avg": {}, "exp_avg_sq": {}, "step": {}}
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):  # in the same order in every process
         kind, _, rest = name.removeprefix("optimizer.").partition(".")
         if kind in parts:
             parts[kind][rest] = tensor

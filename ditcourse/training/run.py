@@ -118,8 +118,7 @@ def fit(
                 progress=progress and distributed.is_main(),
                 on_log=lambda _, figures: _on_the_way(trainer, figures, config, folder, board, on_clips),
             )
-        if distributed.is_main() and not shard:
-            checkpoint.save_weights(trainer.ema, folder)
+        checkpoint.save_weights(trainer.ema, folder)
         distributed.wait()
     return trainer
 
@@ -156,17 +155,17 @@ def clips_of(model: DiT, prompts: list[str], device: torch.device, seed: int = 0
 @contextlib.contextmanager
 def _board(folder: Path):
     """TensorBoard's writer if that is installed, else None."""
+    writer = None
+    if distributed.is_main():
+        with contextlib.suppress(ImportError):
+            from torch.utils.tensorboard import SummaryWriter
+
+            writer = SummaryWriter(folder / "tensorboard")
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        yield None
-        return
-    board = SummaryWriter(folder / "tensorboard") if distributed.is_main() else None
-    try:
-        yield board
+        yield writer
     finally:
-        if board is not None:
-            board.close()
+        if writer is not None:
+            writer.close()
 
 
 def read_metrics(folder: str | Path) -> list[dict]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ditcourse.figures import save_clip, show_clip, show_clips
+from ditcourse.figures import save_clip, show_clip, show_clips, side_by_side
 from ditcourse.figures.clips import to_frames
 from ditcourse.figures.explorer import sprite, sprite_clips
 
@@ -55,8 +55,8 @@ def test_range_and_grey():
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(ValueError, match=r"must end in .webp, .gif, .png"):
-        save_clip(random_clip(), tmp_path / "clip.mp4")
+    with pytest.raises(ValueError, match=r"must end in .webp, .gif, .png, .mp4"):
+        save_clip(random_clip(), tmp_path / "clip.avi")
     with pytest.raises(FileNotFoundError, match="no folder"):
         save_clip(random_clip(), tmp_path / "nowhere" / "clip.webp")
     with pytest.raises(ValueError, match=r"take clips\[0\]"):
@@ -82,3 +82,30 @@ def test_page_html_holds_the_clip_a_still_and_the_words():
 def test_sprite_round_trip():
     clips = torch.rand(3, 3, 4, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
     assert (sprite_clips(sprite(clips), frames=4) - clips).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_mp4_has_the_frames_and_nearly_the_colours(tmp_path, monkeypatch):
+    av = pytest.importorskip("av")
+    clip = random_clip()[:, :, :5, :7].repeat_interleave(8, 2).repeat_interleave(8, 3)[:, :, :39, :55]  # odd sides
+    path = save_clip(clip, tmp_path / "clip.mp4", scale=1, fps=12)
+    with av.open(path) as container:
+        assert container.streams.video[0].average_rate == 12
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert frames.shape == (5, 40, 56, 3)
+    assert np.abs(frames[:, :39, :55].astype(int) - to_frames(clip)).mean() < 12
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(ImportError, match="needs PyAV: pip install av"):
+        save_clip(clip, tmp_path / "other.mp4")
+    assert not (tmp_path / "other.mp4").exists()
+
+
+def test_side_by_side_is_a_grid():
+    clips = torch.stack([random_clip(seed) for seed in range(3)])
+    row, grid = side_by_side(clips), side_by_side(clips, columns=2)
+    assert row.shape == (3, 5, 6, 24) and grid.shape == (3, 5, 12, 16)
+    for k, (r, c) in enumerate(((0, 0), (0, 1), (1, 0))):
+        assert np.array_equal(grid[:, :, 6 * r : 6 * r + 6, 8 * c : 8 * c + 8], clips[k])
+        assert np.array_equal(row[..., 8 * k : 8 * k + 8], clips[k])
+    assert not grid[:, :, 6:, 8:].any()
+    with pytest.raises(ValueError, match="at least one clip"):
+        side_by_side(clips[0])

@@ -1,0 +1,84 @@
+"""`ditcourse train`, `evaluate`, `export`: from a folder that is not there to a clip, and what is said on the way."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from ditcourse.cli import main
+from ditcourse.training.run import RUNGS
+
+STEPS = ["--rung", "cpu", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_train_resume_sample_evaluate_export(tmp_path):
+    folder = tmp_path / "run"
+    result = run("train", folder, *STEPS, "--precision", "float32")
+    assert result.exit_code == 0, result.output
+    assert "Rung cpu: 2 steps of 2 clips" in result.output and "step 2, loss" in result.output
+    assert (folder / "clips" / "step-000002.webp").stat().st_size > 100
+    assert json.loads((folder / "metrics.jsonl").read_text())["step"] == 2
+    again = run("train", folder, *STEPS, "--precision", "float32")
+    assert again.exit_code != 0 and "resume" in again.output
+    assert run("train", folder, *STEPS, "--precision", "float32", "--resume").exit_code == 0
+
+    assert run("sample", "a red circle moves left", "--model", folder, "--out", tmp_path / "c.webp").exit_code == 0
+    result = run("evaluate", "--model", folder, "--clips", 2, "--steps", 2)
+    assert result.exit_code == 0 and "all" in result.output and "2 clips, 2 steps" in result.output
+
+    pytest.importorskip("onnxruntime")
+    result = run("export", tmp_path / "dit.onnx", "--model", folder)
+    assert result.exit_code == 0 and "differs from PyTorch by" in result.output, result.output
+
+
+def test_evaluate_measures_the_miniature():
+    result = run("evaluate", "--clips", 24)
+    assert result.exit_code == 0
+    assert float(result.output.split("all")[1]) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "x", "--rung", "h100"], "h100"),
+        (["train", "x", "--steps", "0"], "--steps"),
+        (["train", "x", "--rung", "cpu", "--learning-rate", "-1"], "learning_rate must be positive"),
+        (["train", "x", "--rung", "cpu", "--device", "cuda", "--steps", "1"], "no GPU here"),
+        (["train", "x", "--rung", "cpu", "--shard", "--steps", "1", "--device", "cpu"], "torchrun"),
+        (["evaluate", "--model", "huge"], "no weights called 'huge'"),
+        (["export", "x.onnx", "--model", "huge"], "no weights called 'huge'"),
+    ],
+)
+def test_refusals_name_what_is_wrong_and_leave_nothing(tmp_path, monkeypatch, arguments, message):
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code != 0 and message in result.output and "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_shows_every_command_with_an_example():
+    text = run("--help").output
+    assert all(command in text for command in ("train", "sample", "evaluate", "export", "grade", "info"))
+    assert "torchrun" in run("train", "--help").output and set(RUNGS) == {"cpu", "t4", "big"}
+
+
+def test_export_refuses_a_program_that_differs(tmp_path, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from ditcourse import pipeline
+    from ditcourse.export import export_denoiser
+
+    class Wrong(onnxruntime.InferenceSession):
+        def run(self, *arguments):
+            return [1.1 * out for out in super().run(*arguments)]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Wrong)
+    with pytest.raises(ValueError, match="differs from the model by 1.0e-01"):
+        export_denoiser(pipeline.load("mini").model, tmp_path / "dit.onnx")
+    assert not (tmp_path / "dit.onnx").exists()
