@@ -64,7 +64,7 @@ def sample(
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--rung", default=None, type=click.Choice(["cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
+@click.option("--rung", type=click.Choice(["cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in FOLDER.")
 @click.option("--steps", type=click.IntRange(min=1), help="Train for this many steps instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Clips in a step, over all processes.")

@@ -31,9 +31,7 @@ class Attention(nn.Module):
         self.k_norm = nn.RMSNorm(dim // num_heads, eps=1e-6) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
 
-    def forward(
-        self, x: Tensor, rope: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, rope: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         q, k, v = self.heads(x, rope)  # each (B, heads, N, d)
         mask = None if mask is None else mask[:, None, None, :]  # the same keys for every head and query
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, d)

@@ -81,13 +81,7 @@ class DiTBlock(nn.Module):
             return (c.unflatten(1, (6, -1)) + self.scale_shift_table).unbind(1)
         return self.adaLN_modulation(c).chunk(6, dim=1)
 
-    def forward(
-        self,
-        x: Tensor,
-        c: Tensor,
-        rope: Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor, rope: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = self.modulation(c)
         h = self.attn(modulate(self.norm1(x), shift_msa, scale_msa), rope, mask)
         x = x + gate_msa.unsqueeze(1) * h

@@ -106,14 +106,8 @@ class Trainer:
 
     def _one_step(self) -> None:
         x0, condition, noise, t = self._batch()
-        while True:  # again with smaller parts, should the memory not hold them
-            try:
-                loss = self._backward(x0, condition, noise, t)
-                break
-            except torch.OutOfMemoryError:
-                self._halve(len(x0))
-        loss = distributed.mean_over_processes(loss)
-        self.scaler.unscale_(self.optimizer)
+        loss = self._backward(x0, condition, noise, t)
+        self.scaler.unscale_(self.optimizer)  # the scaler does something in float16 only
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         if self.device.type == "cpu":  # here it costs nothing to look at once, before any harm is done
             self._stop_if_not_finite([loss] if self.scaler.is_enabled() else [loss, norm])
@@ -141,7 +135,15 @@ class Trainer:
         return x0.to(self.device, non_blocking=True)[rows], condition[rows], noise[rows], t[rows]
 
     def _backward(self, x0: Tensor, condition: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """The loss of the batch, and its gradients, in `micro_batches` parts."""
+        """The loss of the batch, and its gradients; in smaller parts, should the memory not hold it."""
+        while True:
+            try:
+                return distributed.mean_over_processes(self._in_parts(x0, condition, noise, t))
+            except torch.OutOfMemoryError:
+                self._halve(len(x0))
+
+    def _in_parts(self, x0: Tensor, condition: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """The same in `micro_batches` parts, whose gradients add up."""
         total = torch.zeros((), device=self.device)
         parts = torch.arange(len(x0)).chunk(self.micro_batches)
         for part in parts:
