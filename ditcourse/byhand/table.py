@@ -53,8 +53,8 @@ STEPS = (
         "encoder", "Visual encoder", 2, 3, "Shrink each patch",
         "Four pixels become two latent numbers; what is clipped here is lost.",
         "A real encoder is a deep network trained beforehand; here it is one layer, and given.",
-        "encode", "ditcourse.model.dit.DiT",
-        note="nearest: its layer that embeds patches; the mini world works on pixels, without an encoder",
+        "encode", "ditcourse.model.dit.PatchEmbed",
+        note="nearest: it embeds patches; the mini world works on pixels, without an encoder",
     ),
     Step(
         "noise", "Add noise", 3, 4, "Add noise",

@@ -96,7 +96,7 @@ class DiTConfig:
         """A named shape, with changes: `DiTConfig.preset("DiT-S/2", input_size=(1, 64, 64))`.
 
         DiT-{S,B,L,XL}/{2,4,8} are the published image models (256x256 pixels as latents of 32x32x4, 1,000 labels,
-        learned variance). mini is chapter 3's miniature. Raises ValueError for an unknown name or field.
+        learned variance). mini, t4 and big are the course's own rungs. Raises ValueError for an unknown name or field.
         """
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; allowed: {', '.join(PRESETS)}")
@@ -138,4 +138,7 @@ PRESETS = {
     for size, (depth, width, heads) in SIZES.items()
     for p in (2, 4, 8)
 }
+# The course's own, over the words of the miniature world: chapter 3's miniature (the rung "cpu"), and two larger ones.
 PRESETS["mini"] = {"vocabulary_size": 13}
+PRESETS["t4"] = PRESETS["mini"] | {"hidden_size": 256, "depth": 6, "qk_norm": True}
+PRESETS["big"] = PRESETS["mini"] | {"hidden_size": 384, "depth": 12, "num_heads": 6, "qk_norm": True}

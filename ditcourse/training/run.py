@@ -59,15 +59,15 @@ class RunConfig:
         return cls(**values | parts)
 
 
-MINI = DiTConfig.preset("mini")
+# For a GPU the sizes are estimates: no GPU has run them yet.
 RUNGS = {
-    "cpu": RunConfig(MINI),
+    "cpu": RunConfig(DiTConfig.preset("mini")),
     "t4": RunConfig(
-        replace(MINI, hidden_size=256, depth=6, qk_norm=True),
+        DiTConfig.preset("t4"),
         TrainConfig(steps=4000, batch_size=128, learning_rate=1e-3, ema_decay=0.999, compile=True),
     ),
     "big": RunConfig(
-        replace(MINI, hidden_size=384, depth=12, num_heads=6, qk_norm=True),
+        DiTConfig.preset("big"),
         TrainConfig(steps=8000, batch_size=512, learning_rate=1e-3, ema_decay=0.999, compile=True),
     ),
 }

@@ -9,7 +9,15 @@ from torch import nn
 
 from ditcourse import world
 from ditcourse.model import DiT, DiTConfig
-from ditcourse.training import TrainConfig, Trainer, flow_loss, load_weights, save_weights, world_batches
+from ditcourse.training import (
+    TrainConfig,
+    Trainer,
+    diffusion_loss,
+    flow_loss,
+    load_weights,
+    save_weights,
+    world_batches,
+)  # fmt: skip
 from ditcourse.training.checkpoint import CONFIG, WEIGHTS
 from ditcourse.training.loss import random_times
 
@@ -139,6 +147,46 @@ def test_weights_survive_the_disk_bit_for_bit(tmp_path):
     for a, b in zip(model.parameters(), loaded.parameters(), strict=True):
         assert torch.equal(a.half().float(), b)
     assert sorted(p.name for p in tmp_path.iterdir()) == [CONFIG, WEIGHTS]
+
+
+@pytest.mark.parametrize("name", ["modern", "labels"])
+def test_every_kind_of_model_survives_the_disk_bit_for_bit(tmp_path, name):
+    options = {
+        "modern": {"vocabulary_size": 5, "word_tokens": 3, "positions": "rope", "modulation": "adaLN-single",
+                   "qk_norm": True, "hidden_size": 48},
+        "labels": {"num_classes": 4, "learn_sigma": True, "positions": "none"},
+    }[name]  # fmt: skip
+    model = DiT(DiTConfig(depth=2, **options))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_()
+    save_weights(model, tmp_path, torch.float32)
+    again = load_weights(tmp_path)
+    assert again.config == model.config
+    x, t = torch.randn(2, 3, 8, 16, 16), torch.rand(2)
+    y = torch.tensor([1, 3]) if "num_classes" in options else torch.tensor([[1, 2, 0], [5, 0, 0]])
+    assert torch.equal(model.eval()(x, t, y), again(x, t, y))
+
+
+@pytest.mark.parametrize("kind, expected", [("epsilon", 1.0), ("velocity", 1 + 0.25), ("x0", None)])
+def test_loss_of_an_untrained_model_by_what_it_predicts(kind, expected):
+    """It answers 0. For the noise that costs 1; for the clip, whose error counts as that of the velocity, x0^2 / t^2."""
+    x0 = 0.5 * torch.randn(256, 3, 8, 16, 16)
+    noise, t = torch.randn_like(x0), 0.05 + 0.95 * torch.rand(256)
+    loss = diffusion_loss(DiT(SMALL), x0, torch.zeros(256, 5).long(), noise, t, kind).item()
+    if expected is None:
+        expected = (x0.square().mean(dim=(1, 2, 3, 4)) / t**2).mean().item()
+    assert loss == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "velocity", "x0"])
+def test_loss_of_a_model_that_knows_is_zero(kind):
+    x0 = torch.randn(8, 3, 4, 4)
+    noise, t = torch.randn_like(x0), torch.rand(8)
+    answer = {"epsilon": noise, "velocity": noise - x0, "x0": x0}[kind]
+    assert diffusion_loss(lambda x, t, y: answer, x0, None, noise, t, kind).item() < 1e-10
+    with pytest.raises(ValueError, match="prediction_type"):
+        diffusion_loss(lambda x, t, y: answer, x0, None, noise, t, "score")
 
 
 def test_damaged_weights_are_refused_by_name(tmp_path):
