@@ -170,7 +170,7 @@ def test_every_kind_of_model_survives_the_disk_bit_for_bit(tmp_path, name):
 
 @pytest.mark.parametrize("kind, expected", [("epsilon", 1.0), ("velocity", 1 + 0.25), ("x0", None)])
 def test_loss_of_an_untrained_model_by_what_it_predicts(kind, expected):
-    """It answers 0. For the noise that costs 1; for the clip, whose error counts as that of the velocity, x0^2 / t^2."""
+    """It answers 0. For the noise that costs 1; for the clip, whose error counts as the velocity's, x0^2 / t^2."""
     x0 = 0.5 * torch.randn(256, 3, 8, 16, 16)
     noise, t = torch.randn_like(x0), 0.05 + 0.95 * torch.rand(256)
     loss = diffusion_loss(DiT(SMALL), x0, torch.zeros(256, 5).long(), noise, t, kind).item()
