@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 export PROMPT
 
-.PHONY: help book serve test sample links exercises sheets notebooks clean \
+.PHONY: help book serve test sample links exercises sheets notebooks bench clean \
         lint fresh unit numpy-only pages run-notebooks linkcheck colab
 help:
 	@echo 'make book         build the book and say where to open it'
@@ -17,6 +17,7 @@ help:
 	@echo 'make sample PROMPT="a red circle moves left"   write clip.webp'
 	@echo 'make links        after a change of address or version in pyproject.toml'
 	@echo 'make exercises    exercises/ out of solutions/; sheets: the sheets (page, data, PDF); notebooks: run, store outputs'
+	@echo 'make bench        our DiT against public peers, about 10 minutes on an idle machine (benchmarks/README.md)'
 	@echo 'make clean        remove what was built, and .venv'
 
 # --- set-up: what the book needs, then the course (torch), then the tests ---------------------------------------
@@ -54,6 +55,16 @@ serve: book
 
 sample: .venv/.course
 	@$(BIN)/ditcourse sample "$$PROMPT" --out clip.webp
+
+# --- the race: peers that nothing else needs go into a folder of their own ----------------------------------------
+.venv-bench/.peers: benchmarks/requirements.txt | .venv/.test
+	@$(PIP) --no-deps --upgrade --target .venv-bench -r benchmarks/requirements.txt
+	@touch $@
+bench: .venv-bench/.peers
+	@for race in image video; do for precision in float32 bfloat16; do \
+	  $(BIN)/python benchmarks/race.py $$race --precision $$precision \
+	    --out benchmarks/results/cpu-$$race-$$precision.json || exit 1; done; done
+	@$(BIN)/python benchmarks/table.py
 
 # --- what is generated --------------------------------------------------------------------------------------------
 links: .venv/.book
