@@ -64,6 +64,7 @@ bench: .venv-bench/.peers
 	@for race in image video; do for precision in float32 bfloat16; do \
 	  $(BIN)/python benchmarks/race.py $$race --precision $$precision \
 	    --out benchmarks/results/cpu-$$race-$$precision.json || exit 1; done; done
+	@$(BIN)/python benchmarks/loop.py --out benchmarks/results/loop-float32.json
 	@$(BIN)/python benchmarks/table.py
 
 # --- what is generated --------------------------------------------------------------------------------------------

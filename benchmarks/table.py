@@ -10,7 +10,28 @@ START, END = "<!-- results: written by table.py -->", "<!-- end of results -->"
 def tables(folder: Path = HERE / "results") -> str:
     """One table a file, by name, with the hardware above it."""
     files = sorted(folder.glob("*.json"))
-    return "\n\n".join(table(json.loads(file.read_text(encoding="utf8"))) for file in files) or "No results are stored."
+    results = [json.loads(file.read_text(encoding="utf8")) for file in files]
+    return "\n\n".join((loop_table if "own_share" in r else table)(r) for r in results) or "No results are stored."
+
+
+def loop_table(result: dict) -> str:
+    """What the training loop costs, as Markdown."""
+    machine = result["hardware"]["gpu"] if result["device"] == "cuda" else result["hardware"]["cpu"]
+    lines = [
+        f"**One training step, {result['precision']}{', compiled' if result['compiled'] else ''}**, "
+        f"{result['preset']}, batch {result['batch']}, {machine}, {result['date']}. {result['repeats']} rounds. "
+        f"The loop's own share: {result['own_share']:.1%}. `{result['command']}`",
+        "",
+        "| | min | median | clips/s | MFU | ratio of medians | ratio by round |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, r in result["contenders"].items():
+        low, high = r["ratio_rounds"]
+        lines.append(
+            f"| {name} | {1e3 * r['min']:.0f} ms | {1e3 * r['median']:.0f} ms | {r['clips_per_s']:.2f} "
+            f"| {r['mfu']:.0%} | {r['ratio_median']:.2f} | {low:.2f} to {high:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def table(result: dict) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ditcourse import byhand
+from ditcourse.byhand.block import new_block
 from ditcourse.check.formulas import cell_text, evaluate
 
 
@@ -96,13 +97,15 @@ def values_of(form, seed=None):
     of, seed = read_form(form).get("of"), first_seed(form) if seed is None else seed
     if of:
         return key(of, values_of(of, seed))
+    if form == "block":
+        return block_givens(new_block(seed))
     return counting_givens(byhand.new_counting(seed)) if form == "counting" else givens(byhand.new_exercise(seed))
 
 
 def givens(exercise):
     """{name: matrix}: what is printed on the sheet of chapter 1."""
-    column = {name: getattr(exercise, name)[:, None] for name in ("text", "b_enc", "b_ada", "b_ff", "b_dec")}
-    matrix = {name: getattr(exercise, name) for name in ("W_enc", "W_ada", "W_ff", "W_dec")}
+    column = {name: getattr(exercise, name)[:, None] for name in ("text", "b_enc", "b_ada", "b_Q", "b_ff", "b_dec")}
+    matrix = {name: getattr(exercise, name) for name in ("W_enc", "W_ada", "W_Q", "W_ff", "W_dec")}
     values = {"video": exercise.frames.reshape(len(exercise.frames), -1), "t": [[exercise.t]], "N": exercise.noise,
               "S": byhand.solve(exercise).S, **matrix, **column}  # fmt: skip
     return {name: np.array(value, dtype=float) for name, value in values.items()}
@@ -115,6 +118,14 @@ def counting_givens(counting):
     values = {"clips": [[clip] for clip in counting.clips], "z": [counting.z], "tries": [counting.tries],
               "prompt": [[int(row == counting.prompt)] for row in (0, 1)],
               **{name: [[x]] for name, x in single.items()}}  # fmt: skip
+    return {name: np.array(value, dtype=float) for name, value in values.items()}
+
+
+def block_givens(block):
+    """{name: matrix}: what is printed on the sheet of the block."""
+    column = {name: getattr(block, name)[:, None] for name in ("b_1", "b_2")}
+    ada = block.ada.reshape(6, 2).T  # a column for each of the six
+    values = {"x": block.x, "ada": ada, "A": block.A, "W_1": block.W_1, "W_2": block.W_2, **column}
     return {name: np.array(value, dtype=float) for name, value in values.items()}
 
 

@@ -76,9 +76,22 @@ def binary(t):
     return np.array([[t[0, 0] // 2], [t[0, 0] % 2]])
 
 
+def layer_norm(A):
+    """Each column shifted to mean 0 and scaled to mean square 1; a column of equal numbers to 0 (there is no eps)."""
+    centred = A - A.mean(axis=0, keepdims=True)
+    size = np.sqrt(np.mean(centred**2, axis=0, keepdims=True))
+    return np.divide(centred, size, out=np.zeros_like(centred), where=size > 0)
+
+
 def side_by_side(frames):
     """Four frames of 2 x 2, one in each row of `frames`, as one picture of 4 x 4."""
     return np.vstack([np.hstack([frame.reshape(2, 2) for frame in pair]) for pair in (frames[:2], frames[2:])])
+
+
+def cut(frames, t, h, w):
+    """Frames of 2 x 2, one in each row, cut into blocks of t frames, h rows, w columns: a block in each column."""
+    blocks = frames.reshape(-1, t, 2 // h, h, 2 // w, w)
+    return blocks.transpose(1, 3, 5, 0, 2, 4).reshape(t * h * w, -1)
 
 
 OPERATIONS = {
@@ -105,11 +118,13 @@ OPERATIONS = {
     "column_means": lambda A: A.mean(axis=0, keepdims=True),
     "binary": binary,
     "side_by_side": side_by_side,
+    "layer_norm": layer_norm,
+    "cut": cut,
     "row_means": lambda A: A.mean(axis=1, keepdims=True),
     "mean": lambda A: np.array([[A.mean()]]),
     "mean_square": lambda A: np.array([[np.mean(A**2)]]),
 }
-PICKS = ("rows", "columns")
+PICKS = ("rows", "columns", "cut")
 
 
 def alternatives(formula, values):

@@ -131,7 +131,10 @@ def cell_number(text):
     return float(match[1]) / float(match[2] or 1)
 
 
-PAGES = {"01_backwards": "backwards", "04_counting": "counting", "05_step": "step"}
+PAGES = {
+    "01_backwards": "backwards", "04_counting": "counting", "05_step": "step", "06_cut": "patches",
+    "07_steer": "steer", "08_look": "look", "09_block": "block", "10_learn": "learn",
+}  # fmt: skip
 
 
 def _form_of(link):

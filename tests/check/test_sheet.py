@@ -12,11 +12,12 @@ from ditcourse.check.forms import key, parts_of, read_form, values_of
 from ditcourse.check.formulas import alternatives, evaluate, names_in, worked
 from ditcourse.check.reading import Reading
 from ditcourse.check.sheet import SheetPart, cell_number
+from tools import sheet_data
 
-FORMS = ("sora", "backwards", "counting", "step")
+FORMS = sheet_data.FORMS
 PARTS = [(form, name) for form in FORMS for name in parts_of(form)]
 SLIPS = [(form, name, slip) for form, name in PARTS for slip in parts_of(form)[name].slips]
-SEEDS = {"sora": range(5), "backwards": range(5), "step": range(5), "counting": range(40)}
+SEEDS = {form: range(5) for form in FORMS} | {"steer": range(10), "counting": range(40)}
 VALUES = {(form, seed): values_of(form, seed) for form in FORMS for seed in SEEDS[form]}
 
 

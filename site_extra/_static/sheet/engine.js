@@ -52,11 +52,20 @@
       [...column.flatMap((x, i) => (x ? [i + 1] : [])), 0, 0].slice(0, 2))),
     binary: ([[t]]) => [[Math.floor(t / 2)], [t % 2]],
     side_by_side: (frames) => fill(4, 4, (i, j) => frames[2 * (i >> 1) + (j >> 1)][2 * (i % 2) + (j % 2)]),
+    cut: (frames, t, h, w) => fill(t * h * w, frames.length * 4 / (t * h * w), (i, j) => {
+      const across = 2 / w, blocks = across * 2 / h, row = (Math.floor(j / across) * h) % 2 + Math.floor(i / w) % h;
+      return frames[Math.floor(j / blocks) * t + Math.floor(i / (h * w))][2 * row + (j % across) * w + i % w];
+    }),
+    layer_norm: (A) => transpose(transpose(A).map((column) => {
+      const centred = column.map((x) => x - sum(column) / column.length);
+      const size = Math.sqrt(sum(centred.map((x) => x * x)) / column.length);
+      return centred.map((x) => (size > 0 ? x / size : 0));
+    })),
     row_means: (A) => A.map((row) => [sum(row) / row.length]),
     mean: (A) => [[mean(A)]],
     mean_square: (A) => [[mean(map(A, (x) => x * x))]],
   };
-  const picks = ["rows", "columns"];  // what follows their first argument are places, not formulas
+  const picks = ["rows", "columns", "cut"];  // what follows their first argument are places, not formulas
 
   function evaluate(formula, values) {
     if (typeof formula === "string") return values[formula];

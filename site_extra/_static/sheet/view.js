@@ -24,9 +24,9 @@
   const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
   const escape = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   // W_enc with a small enc, as on paper; in captions other names of one letter stand out too
-  const named = (text) => escape(text).replace(/\b([A-Za-z])_([a-z]+)\b/g, "<var>$1</var><sub>$2</sub>");
+  const named = (text) => escape(text).replace(/\b([A-Za-z])_([A-Za-z]+)\b/g, "<var>$1</var><sub>$2</sub>");
   const caption = (text) => named(text).replace(/(^|\s)([A-Z]|[a-z](?=,|$))(?=[\s,]|$)/g, "$1<var>$2</var>");
-  const isSymbol = (name) => /^[A-Za-z](_[a-z]+)?$/.test(name);
+  const isSymbol = (name) => /^[A-Za-z](_[A-Za-z]+)?$/.test(name);
   const short = (part, name) => (isSymbol(name) && !part.after ? name : part.about.replace(/^the /, ""));
   const minus = (text) => text.replace("-", "−");
   const many = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -11,7 +11,7 @@ from ditcourse.check.reading import Reading
 from tools import sheet_data
 
 SHEETS = 240
-FORMS = ("sora", "sora", "backwards", "counting", "step")
+FORMS = ("sora", *sheet_data.FORMS)
 
 JUDGE = """
     const { judge, hints, valuesOf } = window.ditcourseSheet;
