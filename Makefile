@@ -115,7 +115,7 @@ pages: .venv/.test
 
 # Strict where outputs are committed, each compared with the stored one; the blanks only have to run. Notebooks that
 # train want both cores and go one at a time, the others side by side.
-TRAINING := book/03_two_minute_sora.ipynb
+TRAINING := book/03_two_minute_sora.ipynb book/10_training.ipynb
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg
 run-notebooks: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q $(WORKERS) --nbval $(NBVAL) book solutions $(TRAINING:%=--ignore %)

@@ -18,7 +18,7 @@ from ditcourse.check import forms  # noqa: E402
 from tools.generate_sheet import AFTER, FORMULA  # noqa: E402
 
 OUTPUT = ROOT / "site_extra" / "_static" / "sheet" / "data.js"
-FORMS = ("sora", "backwards", "counting", "step")
+FORMS = ("sora", "backwards", "counting", "step", "patches", "look", "steer", "block", "learn")
 NUMBERS = 200  # sheets besides number 0, which is the one of chapter 1
 
 

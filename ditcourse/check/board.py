@@ -94,6 +94,8 @@ def judge_part(board, part):
     if boxes > 1:
         text += f". {len(cells)} of {max(boxes, len(cells))} cells {'is' if len(cells) == 1 else 'are'} wrong"
     found = _explain(board, part, own, wrong)
+    if boxes == 1 and not found and not np.isnan(number):
+        text += ", which is wrong"
     return Report(part.name, int(to_fill.sum()), tuple(cells), follows, *_with_slip(text + ".", found))
 
 

@@ -86,7 +86,7 @@ def check(id, answer, hint=0):
     if finding.state != "right" and hints:
         given = min(max(int(hint), 0), len(hints))
         parts += [f"\n  Hint {i + 1}: {text}" for i, text in enumerate(hints[:given])]
-        if finding.state == "wrong" and given < len(hints):
+        if (finding.state == "wrong" or finding.cell is not None) and given < len(hints):
             parts.append(f"\n  For {'a' if given == 0 else 'another'} hint add hint={given + 1}.")
     message = " ".join(parts).replace(" \n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
     verdict = Verdict(finding.state, message, finding.cell, finding.slip)

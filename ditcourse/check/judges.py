@@ -174,6 +174,10 @@ class Function:
 
     def _read(self, result, wanted):
         """What the learner's function returned: (readings, None), or (None, why it cannot be judged)."""
+        if self.names and _one_array(result, wanted):
+            count = {2: "Two", 3: "Three"}.get(len(self.names), len(self.names))
+            text = f"{count} results are wanted, ({', '.join(self.names)}); your function gave one array."
+            return None, Finding("wrong", text)
         try:
             given = read_parts(result, self.names)
         except Unreadable as reason:
@@ -337,6 +341,21 @@ def _split(answer, names):
     if len(parts) != len(names):
         raise Unreadable(f"{wanted}; you gave {len(parts)}.")
     return parts
+
+
+def _one_array(result, wanted):
+    """Is it one array or tensor where several results are wanted, and not all of them in one?"""
+    if not (isinstance(result, np.ndarray) or hasattr(result, "detach")):
+        return False
+    if str(getattr(result, "dtype", "")) == "object":  # a box with the results in it
+        return False
+    try:
+        size, *shape = (int(n) for n in result.shape)
+    except (TypeError, ValueError):  # no axis at all, or not to be read
+        return True
+    return size != len(wanted) or any(
+        tuple(shape) != w.numbers.shape and not (w.numbers.size == 1 and np.prod(shape) == 1) for w in wanted
+    )
 
 
 def _fit(given, wanted):

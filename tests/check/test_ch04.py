@@ -1,5 +1,6 @@
 """Chapter 4: the specs agree with the package, other ways to be right are right, each slip has its own name."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from ditcourse import exercises
 from ditcourse.check import check, find
 from ditcourse.check.chapters import ch04
+from ditcourse.check.forms import parts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(4)
@@ -67,12 +69,32 @@ def test_the_inputs_leave_something_to_decide():
     """4.6 would be no test of weights if one clip had them all, or if all were alike."""
     for seed in range(50):
         z, clips, signal, sigma = ch04.to_weigh(np.random.default_rng(seed))
-        weights = np.exp(ch04.bell(z, clips, signal, sigma))
+        exponents = ch04.bell(z, clips, signal, sigma)
+        weights = np.exp(exponents - exponents.max())
         weights /= weights.sum()
-        assert 1 / len(clips) + 0.01 < weights.max() < 0.995
+        assert 1 / len(clips) + 0.005 < weights.max() < 0.9995
+        if len(z) > 3:
+            assert (np.exp(exponents) == 0).all()
+
+
+def test_the_checks_own_inputs_hold_a_small_clip_and_a_real_one():
+    sizes = [len(inputs[0]) for inputs in list(find("4.6").judge._all_inputs())[:-1]]
+    assert sizes[0] == 3 and ch04.MANY in sizes
 
 
 # ---- what a learner may hand over ----
+
+
+def plainly(z, clips, signal, sigma):
+    with np.errstate(all="ignore"):
+        weights = np.exp(-((z - signal * clips) ** 2).sum(axis=1) / (2 * sigma**2))
+        return (weights / weights.sum()) @ clips
+
+
+def without_the_half(z, clips, signal, sigma):
+    with np.errstate(all="ignore"):
+        weights = np.exp(-((z - signal * clips) ** 2).sum(axis=1) / sigma**2)
+        return weights @ clips / weights.sum()
 
 
 def softmaxed(z, clips, signal, sigma):
@@ -110,6 +132,8 @@ def test_other_ways_to_be_right(id, answer, capsys):
          "most likely clip"),
         ("4.6", lambda z, clips, signal, sigma: softmaxed(z, clips, signal, sigma / 2**0.5), "1/2 forgotten"),
         ("4.6", lambda z, clips, signal, sigma: softmaxed(z, clips, signal, sigma**0.5), "sigma not squared"),
+        ("4.6", plainly, "all weights 0"),
+        ("4.6", without_the_half, "1/2 forgotten, and no largest exponent"),
     ],
 )  # fmt: skip
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
@@ -121,6 +145,55 @@ def test_no_message_gives_the_answer_away():
     for id in ("4.4", "4.5", "4.6"):
         for slip in find(id).judge.slips:
             assert "=" not in slip.message and "**" not in slip.message
+
+
+@pytest.mark.parametrize("one", [lambda x_t: x_t, lambda x_t: x_t[0], np.asarray])
+def test_one_array_where_two_are_wanted_is_told_so(one, capsys):
+    verdict = check("4.5", lambda x_t, noise, signal, sigma: one((x_t - sigma * noise) / signal))
+    assert verdict.state == "wrong" and "Two results are wanted, (x0, velocity); your function gave" in verdict.message
+
+
+def test_two_results_stacked_in_one_array_are_right(capsys):
+    def answer(x_t, noise, signal, sigma):
+        x0 = (x_t - sigma * noise) / signal
+        return np.stack([x0, noise - x0])
+
+    assert check("4.5", answer).state == "right"
+
+
+def test_a_wrong_cell_on_a_half_filled_sheet_is_called_wrong(capsys):
+    from ditcourse.check import Sheet
+
+    sheet = Sheet(form="counting")
+    sheet.z_3, sheet.could_3, sheet.x_3 = 1, [1, 1], 0
+    verdict = check("4.2", sheet)
+    assert verdict.state == "not done" and "In x_3: you have 0, which is wrong." in verdict.message
+    assert "For a hint add hint=1." in verdict.message
+    sheet.x_3 = 2
+    assert "hint" not in check("4.2", sheet).message
+
+
+# ---- the second sheet's page ----
+
+
+def test_how_often_each_clip_comes_out_of_the_sheet():
+    """What the page says of all throws, counted: 105 ways to throw, of which some end where no clip can be."""
+    ends = {0: 0, 4: 0, None: 0}
+    for noises in itertools.product(range(-3, 4), range(-2, 3), range(-1, 2)):
+        x = 2
+        for level, noise in zip((3, 2, 1), noises, strict=True):
+            possible = [clip for clip in (0, 4) if x is not None and abs(x + noise - clip) <= level]
+            x = sum(possible) / len(possible) if possible else None
+        ends[x] += 1
+    assert ends == {0: 49, 4: 49, None: 7} and 7 * 15 == sum(ends.values())
+    page = (ROOT / "book/04_counting.md").read_text(encoding="utf-8")
+    assert "one throw in fifteen" in page
+
+
+def test_the_page_and_the_notebook_agree_on_the_minutes():
+    page = (ROOT / "book/04_counting.md").read_text(encoding="utf-8")
+    boxes = sum(part.shape[0] * part.shape[1] for part in parts_of("counting").values())
+    assert f"{boxes} boxes, {ch04.EXERCISES[0].minutes + ch04.EXERCISES[1].minutes} minutes" in page
 
 
 # ---- the notebooks ----

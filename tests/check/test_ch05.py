@@ -1,5 +1,9 @@
 """Chapter 5: other ways to be right, learners' own slips, and the specs against the package's sampler."""
 
+import itertools
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +12,8 @@ from ditcourse.byhand.extensions import add_scheduled_noise, ddim_step, schedule
 from ditcourse.check import Sheet, check
 from ditcourse.check.chapters import ch05
 from ditcourse.check.forms import key, parts_of, values_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_sheet_is_the_schedule_of_the_reference():
@@ -90,6 +96,12 @@ def ddim(x, eps, now, after):
     return (after[0] / now[0]) * x + (after[1] - after[0] * now[1] / now[0]) * eps
 
 
+def moved_first(model, x, now, after):
+    v = model(x, now)
+    x = x + (after - now) * v
+    return x, x - now * v
+
+
 @pytest.mark.parametrize("id, answer", [("5.2", ddim), ("5.3", one_batch), ("5.4", euler), ("5.5", [2, 4, 5])])
 def test_other_ways_to_be_right(id, answer, capsys):
     assert check(id, answer).state == "right"
@@ -102,9 +114,56 @@ def test_other_ways_to_be_right(id, answer, capsys):
         ("5.3", null_first, "changed places"),
         ("5.4", lambda model, x, now, after: (x + (after - now) * model(x, now), x - (1 - now) * model(x, now)), None),
         ("5.4", lambda model, x, now, after: (x - model(x, now), x - now * model(x, now)), "whole velocity"),
-        ("5.5", (2, 4, 3), "c: prompt left out"),
+        ("5.4", lambda model, x, now, after: (x + (after - now) * model(x, now), x - model(x, now)), "now forgotten"),
+        ("5.4", moved_first, "from the moved x"),
+        ("5.2", lambda x, eps, now, after: x + (after[1] - now[1]) * eps, "only the noise made smaller"),
+        ("5.2", lambda x, eps, now, after: after[0] / now[0] * (x - now[1] * eps) + now[1] * eps,
+         "old amount of noise"),
+        ("5.2", lambda x, eps, now, after: (1 - after[1]) * (x - now[1] * eps) / (1 - now[1]) + after[1] * eps,
+         "1 - sigma"),
+        ("5.5", (2, 4, 3), "c: 3"),
+        ("5.5", (4, 2, 5), "a and b changed places"),
+        ("5.5", (6, 2, 5), None),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)
+
+
+def test_every_wrong_letter_gets_its_own_sentence(capsys):
+    for a, b, c in itertools.product(range(1, 7), repeat=3):
+        verdict = check("5.5", (a, b, c))
+        if verdict.slip in ("a and b changed places", "b and c changed places", "counted from 0"):
+            continue
+        for letter, number, right in zip("abc", (a, b, c), (2, 4, 5), strict=True):
+            says = ch05.LETTER_SAYS[letter].get(number, "")
+            assert (says[1:] in verdict.message) == (number != right) or not says
+            assert (f"In {letter}: you have {number}." in verdict.message) == (number != right)
+
+
+def test_a_wrong_letter_is_named_while_another_is_left(capsys):
+    verdict = check("5.5", (6, ..., 5))
+    assert verdict.state == "not done" and "1 of 3 cells left.\n  In a: you have 6. " in verdict.message
+    assert "numbered from 1 to 6" in check("5.5", (2, 9, 5)).message
+
+
+def test_how_many_of_48_clips_200_fair_draws_reach():
+    """What the chapter holds its count against, by throwing."""
+    dice = np.random.default_rng(0)
+    reached = np.mean([len(np.unique(dice.integers(0, 48, 200))) for _ in range(4000)])
+    assert abs(reached - 48 * (1 - (47 / 48) ** 200)) < 0.1 and round(float(reached), 1) == 47.3
+    text = cell("which-after")
+    assert "47.3" in text
+
+
+def test_what_the_chapter_says_of_guidance():
+    printed = cell("guidance-mini", "outputs")
+    assert "s = 2: 1.00 right" in printed and "s = 1: 0.62 right" in printed
+
+
+def cell(id, part="source"):
+    notebook = json.loads((ROOT / "book/05_sampling.ipynb").read_text(encoding="utf-8"))
+    (found,) = [cell for cell in notebook["cells"] if cell["id"] == id]
+    return "".join(found["source"]) if part == "source" else "".join(
+        "".join(output.get("text", "")) for output in found["outputs"])

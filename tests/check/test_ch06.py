@@ -211,6 +211,8 @@ def read_as_the_way_in(tokens, patch, size):
         ("6.6", read_as_the_way_in, "channels first"),
         ("6.6", lambda tokens, patch, size: back_by_loops(tokens, patch, size).transpose(1, 2, 3, 0), "colours last"),
         ("6.7", (6, 4, 1), "a and b changed places"),
+        ("6.7", (4, 6, 2), "c: memory"),
+        ("6.7", (3, 6, 1), "a: inside"),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
@@ -291,11 +293,19 @@ def test_counted_costs_in_the_text():
     def times(**changes):
         return count_macs(DiTConfig.preset("DiT-XL/2", **changes)) / count_macs(large)
 
+    reached = [line.split() for line in printed("book/06_patches.ipynb", "sees-noise").splitlines()[1:]]
+    for p_t, values, share in reached:
+        assert int(values) == 48 * int(p_t)
+        assert float(share) == pytest.approx(min(1, 128 / int(values)), abs=0.01)
     assert "some 200 times" in text["latent-text"] and 195 < times(input_size=(1, 256, 256), in_channels=3) < 215
     assert "cost no more than the latent" in text["latent-text"]
     assert times(input_size=(1, 256, 256), in_channels=3, patch_size=(1, 16, 16)) == pytest.approx(1, abs=0.01)
     longer = times(input_size=(128, 32, 32)) / times(input_size=(64, 32, 32))
     assert "more than triples" in text["cost-after"] and 3 < longer < 4
+    lines = printed("book/06_patches.ipynb", "cost-clip").splitlines()
+    frames, bills = zip(*[(int(line.split(":")[0]), int(line.split()[3])) for line in lines], strict=True)
+    assert frames == (1, 4, 16, 64, 128) and bills[4] / bills[3] == pytest.approx(longer, abs=0.01)
+    assert lines[3].endswith("pairs 70%") and longer == pytest.approx(2 * 0.3 + 4 * 0.7, abs=0.05)
     four = count_macs(large) / count_macs(DiTConfig.preset("DiT-XL/4"))
     assert "Four times as many tokens cost four times as much" in text["cost-xl-text"] and 4 < four < 4.2
 

@@ -1,6 +1,7 @@
 """Chapter 7: other ways to be right, learners' own slips, the specs against the package, and numbers of the pages."""
 
 import difflib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -188,6 +189,14 @@ def cut_off(prompt, vocabulary, length):
     return by_dictionary(" ".join(prompt.split()[:length]), vocabulary, length)
 
 
+def nearest_or_stop(prompt, vocabulary, length, pick=lambda near: near[0]):
+    """With the cutoff that get_close_matches has by itself."""
+    for word in prompt.lower().split():
+        if word not in vocabulary:
+            raise ValueError(f"unknown word {word}; nearest: {pick(difflib.get_close_matches(word, vocabulary, 1))}")
+    return by_dictionary(prompt, vocabulary, length)
+
+
 @pytest.mark.parametrize(
     ("id", "answer", "slip"),
     [
@@ -202,13 +211,51 @@ def cut_off(prompt, vocabulary, length):
         ("7.4", lambda prompt, vocabulary, length: 5, None),
         ("7.4", "tokenize", None),
         ("7.5", lambda Wa, ba, Wb, bb: (np.c_[Wb, Wa], ba + bb), "time first"),
-        ("7.6", (1, 1, 1, 3), "b thought to learn"),
-        ("7.7", (3, 5, 2), "b: order lost"),
+        ("7.4", lambda *given: nearest_or_stop(*given), "nothing near found"),
+        ("7.4", lambda *given: nearest_or_stop(*given, pick=str), "nothing near found"),
+        ("7.6", (1, 1, 1, 3), "b: 1"),
+        ("7.7", (3, 5, 2), "b: 5"),
+        ("7.7", (2, 5, 1), "counted from 0"),
+        ("7.7", (2, 5, 2), None),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)
+
+
+def test_a_far_word_is_tried_and_told_how_to_be_found(capsys):
+    said = check("7.4", nearest_or_stop).message
+    assert "For 'zebra' it stopped with IndexError" in said and "its cutoff is 0.6, set cutoff=0." in said
+
+
+@pytest.mark.parametrize(("id", "right", "most"), [("7.6", (1, 2, 1, 3), 3), ("7.7", (3, 6, 2), 6)])
+def test_every_wrong_letter_gets_its_reason_whatever_the_others(id, right, most, capsys):
+    judge = next(exercise.judge for exercise in ch07.EXERCISES if exercise.id == id)
+    for answer in itertools.product(range(1, most + 1), repeat=len(right)):
+        verdict = check(id, answer)
+        assert verdict.state == ("right" if answer == right else "wrong")
+        if verdict.slip in ("a and b changed places", "b and c changed places", "counted from 0"):
+            continue
+        for letter, number, wanted in zip(judge.names, answer, right, strict=True):
+            says = judge.says[letter].get(number)
+            assert (number == wanted) == (says is None)
+            assert says is None or f"In {letter}: you have {number}. {says[0].upper()}{says[1:]}." in verdict.message
+    half = check(id, {"a": right[0], "b": 1})
+    assert half.state == "not done" and judge.says["b"][1][1:] in half.message
+    assert "to choose from" in check(id, (17, *right[1:])).message
+
+
+def test_divided_by_the_length(capsys):
+    for digits in (1, 2, 3, 9):
+        sheet = Sheet("", form="steer")
+        for name, value in key("steer", sheet.givens).items():
+            if name in parts_of("steer"):
+                setattr(sheet, name, value)
+        centred = sheet.givens["Z"][:, :2] - sheet.givens["Z"][:, :2].mean(axis=0)
+        sheet.normed = np.round(centred / np.linalg.norm(centred, axis=0), digits)
+        verdict = check("7.1", sheet)
+        assert verdict.state == "wrong" and verdict.slip.startswith("divided by the length"), (digits, verdict)
 
 
 def test_a_tokenizer_that_is_not_written_yet_is_not_done(capsys):

@@ -202,6 +202,14 @@ def renormalised(scores, known):
     return weights / weights.sum(1)[:, None]
 
 
+def loops_over_queries(scores, known):
+    weights = np.zeros_like(scores)
+    for row, one in zip(weights, scores, strict=True):
+        row[known] = np.exp(one[known] - one[known].max())
+        row /= row.sum()
+    return weights
+
+
 def complex_numbers(x, angles):
     turned = (x[:, ::2] + 1j * x[:, 1::2]) * np.exp(1j * angles)
     return np.stack([turned.real, turned.imag], -1).reshape(x.shape)
@@ -210,7 +218,8 @@ def complex_numbers(x, angles):
 @pytest.mark.parametrize(
     "id, answer",
     [
-        ("8.2", sums), ("8.3", pieces), ("8.4", large_and_negative), ("8.4", renormalised), ("8.5", [2, 3, 1, 3, 1, 3]),
+        ("8.2", sums), ("8.3", pieces), ("8.4", large_and_negative), ("8.4", renormalised),
+        ("8.4", loops_over_queries), ("8.5", [2, 3, 1, 3, 1, 3]),
         ("8.6", complex_numbers), ("8.7", {"a": 5, "b": 2, "c": 3}),
     ],
 )  # fmt: skip
@@ -233,6 +242,15 @@ def view(x, heads):
     return x.reshape(heads, x.shape[0], x.shape[1] // heads)
 
 
+def put_in(number, rows_too=False):
+    def mask(scores, known):
+        weights = np.exp(np.where(known & known[:, None] if rows_too else known, scores, number))
+        with np.errstate(invalid="ignore"):
+            return weights / weights.sum(1, keepdims=True)
+
+    return mask
+
+
 def in_place(x, angles):
     x, c, s = x.copy(), np.cos(angles), np.sin(angles)
     x[:, ::2] = x[:, ::2] * c - x[:, 1::2] * s
@@ -248,6 +266,14 @@ def in_place(x, angles):
         ("8.2", lambda x, W_q, W_k, W_v: x @ W_v, None),
         ("8.3", view, "reshaped at once"),
         ("8.4", lambda scores, known: (np.exp(scores.T) / np.exp(scores).sum(1)).T * known, "taken away after"),
+        ("8.4", put_in(-10), "not low enough"),
+        ("8.4", put_in(-30), "not low enough"),
+        ("8.4", put_in(0), "scores set to 0"),
+        ("8.4", put_in(-np.inf, rows_too=True), "both masked"),
+        ("8.4", lambda scores, known: np.nan_to_num(put_in(-np.inf, rows_too=True)(scores, known)),
+         "rows of padding emptied"),
+        ("8.5", (1, 3, 1, 3, 1, 3), "a: nothing moves"),
+        ("8.5", (2, 2, 1, 3, 1, 3), "b: table moves along"),
         ("8.6", in_place, "second from the first"),
         ("8.6", lambda x, angles: x, None),
         ("8.7", (3, 2, 5), "a and c changed places"),
@@ -268,6 +294,43 @@ def outputs():
             for cell in notebook["cells"]}  # fmt: skip
 
 
+def texts():
+    notebook = json.loads((BOOK / "08_attention.ipynb").read_text(encoding="utf-8"))
+    return {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]}
+
+
+def test_why_scores_start_higher_with_the_norm(torch):
+    """Untrained queries and keys are smaller than 1; and without a bias, larger weights change nothing at all."""
+    from ditcourse.model.attention import Attention
+
+    x = torch.randn(1, 64, 128)
+    with torch.no_grad():
+        q, k, _ = Attention(128, 4).heads(x)
+        assert all(0.5 < part.square().mean().sqrt() < 0.65 for part in (q, k))
+        layer = Attention(128, 4, qk_norm=True)
+        layer.qkv.bias.zero_()
+        before = layer.heads(x)[:2]
+        layer.qkv.weight *= 100
+        for one, other in zip(before, layer.heads(x)[:2], strict=True):
+            assert one.square().mean().sqrt().item() == pytest.approx(1, abs=1e-3)
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+    assert "about 0.6" in texts()["norm-text"]
+
+
+def test_first_frames_keep_the_table_of_an_image_and_only_differences_count_when_turned(torch):
+    from ditcourse.model.positions import rope_3d, rotate, sincos_2d, sincos_3d
+
+    table = sincos_3d(128, 4, 4, 4).reshape(4, 16, 128)
+    torch.testing.assert_close(table[0], sincos_2d(128, 4, 4))
+    added = table - table[:1]
+    torch.testing.assert_close(added, added[:, :1].expand(4, 16, 128))  # the same at all places
+    q, k = torch.randn(2, 1, 32, dtype=torch.float64)
+    rope = rope_3d(32, 4, 4, 4)
+    scores = (rotate(q.expand(64, 32), rope) @ rotate(k.expand(64, 32), rope).T)[::16, ::16]
+    assert scores[0, 1].item() == pytest.approx(scores[2, 3].item(), abs=1e-4)
+    assert abs(scores[0, 1] - scores[1, 0]) > 1e-3  # which comes first counts, too
+
+
 def numbers(text):
     return [float(word) for word in re.findall(r"-?\d+\.\d+", text)]
 
@@ -282,11 +345,13 @@ def test_the_chapters_words_fit_its_numbers():
     heads = np.array([numbers(line) for line in printed["far-heads"].splitlines()])
     assert (heads[0, [0, 2]] > 1.25).all() and (heads[0, [1, 3]] < 1.25).all()  # block 1, time
     assert (heads[5, :2] < 2).all() and (heads[5, 2:] > 2.01).all()  # block 2, space
-    root = np.array([numbers(line) for line in printed["root-run"].splitlines()[1:]])
+    root = np.array([numbers(line) for line in printed["root-run"].splitlines()[2:]])
     np.testing.assert_allclose(root[:, 0], [2, 4, 8, 16], rtol=0.03)
     assert (np.diff(root[:, 1]) > 0).all() and root[-1, 1] > 0.85 and np.ptp(root[:, 2]) < 0.02
     scores = [[float(word) for word in line.split()] for line in printed["norm-run"].splitlines()[2:5]]
     assert all(row[3] < 32**0.5 for row in scores) and scores[2][2] > 0.99 and scores[2][1] > 1e4
+    text = texts()
+    assert "from 3.42 to 3.30" in text["norm-text"] and [row[3] for row in scores] == [3.42, 3.30, 3.30]
     assert "64 of 64" in printed["mixes-run"] and " 1 of 64" in printed["mixes-run"]
     for cell in ("order-mini", "rope-shift"):
         assert re.findall("True|False", printed[cell]) == ["True", "False"]
@@ -313,6 +378,8 @@ def test_the_cost_of_a_layer_by_the_flop_counter(torch):
     for N in (7, 6 * D):
         assert macs(N) == 12 * N * D**2 + 2 * N**2 * D + 6 * D**2
     assert 12 * (6 * D) * D**2 == 2 * (6 * D) ** 2 * D
+    assert 4 * (2 * 128) * 128**2 == 2 * (2 * 128) ** 2 * 128  # the layer alone, at the page's width
+    assert "$N = 2 D$, here 256" in texts()["cost"] and "Up to 256 tokens" in texts()["cost-text"]
     lines = outputs()["cost-factorised"].splitlines()
     for line, of_scores in [*((line, True) for line in lines[1:5]), *((line, False) for line in lines[6:10])]:
         T, S, joint, factorised = (int(word.replace(",", "")) for word in re.findall(r"[\d,]+", line))

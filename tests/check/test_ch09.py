@@ -1,5 +1,6 @@
 """Chapter 9: the block's sheet against a real block, learners' own blocks, counts by other ways, the page's numbers."""
 
+import itertools
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -149,10 +150,12 @@ def test_counts_are_those_of_the_package(capsys):
         found = ch09.parameters(config.depth, config.hidden_size, config.patch_size[1])
         assert found == count_parameters(config)
         parts = macs_by_part(config, layer_norms=False)
-        wanted = sum(parts[part] for part in parts if part not in ("patches", "time", "final layer"))
-        assert ch09.macs(config.depth, config.hidden_size, config.num_tokens) == wanted
+        sizes = config.depth, config.hidden_size, config.num_tokens, config.patch_size[1]
+        assert ch09.macs(*sizes) == sum(parts.values())
+        blocks = sum(parts[part] for part in parts if part not in ("patches", "time", "final layer"))
+        assert ch09.macs(*sizes, ends=0) == blocks
     assert ch09.parameters(12, 384, 2) == 32_865_056
-    assert ch09.macs(12, 384, 6 * 384, modulated=0) == 2 * 12 * 12 * 6 * 384 * 384**2  # the square catches up
+    assert ch09.macs(12, 384, 6 * 384, 2, modulated=0, ends=0) == 24 * 12 * 6 * 384 * 384**2  # the square catches up
 
 
 def closed_form(depth, width, patch):
@@ -168,11 +171,15 @@ def closed_form(depth, width, patch):
     )
 
 
+def blocks(L, D, N):
+    return 2 * L * D * (6 * N * D + N**2 + 3 * D)
+
+
 @pytest.mark.parametrize(
     ("id", "answer"),
     [
         ("9.2", closed_form),
-        ("9.3", lambda depth, width, tokens: 2 * depth * width * (6 * tokens * width + tokens**2 + 3 * width)),
+        ("9.3", lambda L, D, N, p: blocks(L, D, N) + 3 * D * D + 256 * D + 12 * N * p * p * D),
         ("9.5", [3, 6, 1, 4]),
         ("9.6", {**ch09._config(), "hidden_size": 320, "depth": 5, "num_heads": 5}),
         ("9.6", {**ch09._config(), "patch_size": (1, 8, 4), "positions": "rope", "qk_norm": True}),
@@ -183,13 +190,23 @@ def test_other_ways_to_be_right(id, answer, capsys):
     assert check(id, answer).state == "right"
 
 
+def whole(L, D, N, p):
+    return blocks(L, D, N) + 3 * D * D + 256 * D + 12 * N * p * p * D
+
+
 @pytest.mark.parametrize(
     ("id", "answer", "slip"),
     [
         ("9.2", lambda L, D, p: closed_form(L, D, p) - D, "null label forgotten"),
         ("9.2", lambda L, D, p: closed_form(L, D, p) + (32 // p) ** 2 * D, "positions counted"),
-        ("9.3", lambda L, D, T: L * (12 * T * D * D + 2 * T * T * D + 6 * T * D * D), "modulation for each token"),
-        ("9.3", lambda L, D, T: 2 * L * (12 * T * D * D + 2 * T * T * D + 6 * D * D), "FLOPs"),
+        ("9.2", lambda L, D, p: 18 * D * D * L, "weights of the blocks alone"),
+        ("9.3", lambda L, D, N, p: blocks(L, D, N), "blocks alone"),
+        ("9.3", lambda *s: whole(*s) + 6 * s[0] * s[1] ** 2 * (s[2] - 1), "modulation for each token"),
+        ("9.3", lambda L, D, N, p: whole(L, D, N, p) - 2 * (L - 1) * N * N * D, "scores in one block"),
+        ("9.3", lambda L, D, N, p: 18 * L * N * D * D + whole(0, D, N, p), "18 for every token"),
+        ("9.3", lambda *sizes: 2 * whole(*sizes), "FLOPs"),
+        ("9.5", (5, 6, 1, 4), "a: 5"),
+        ("9.5", (3, 6, 5, 4), "c: 5"),
         ("9.5", (6, 3, 1, 4), "a and b changed places"),
         ("9.6", {**ch09._config(), "patch_size": (2, 4, 2)}, "too many MACs"),
         ("9.6", {**ch09._config(), "hidden_size": 192, "num_heads": 3}, "too small"),
@@ -199,6 +216,39 @@ def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     pytest.importorskip("torch")
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)
+
+
+def test_a_wrong_count_is_told_with_its_sizes_and_the_gap(capsys):
+    said = check("9.2", lambda L, D, p: 18 * D * D * L).message
+    assert "With depth 12, width 384, patch 2: your function gives 31,850,496, 1,014,560 too few." in said
+    assert 32_865_056 - 31_850_496 == 1_014_560 and "only the weights of the blocks (18 D^2)" in said
+    said = check("9.3", lambda *sizes: 2 * whole(*sizes)).message
+    assert "With depth 12, width 384, tokens 256, patch 2: your" in said and "2 times as many as there are." in said
+    assert f"{whole(12, 384, 256, 2):,}" not in said  # the right number is not given away
+    said = check("9.3", lambda L, D, N, p: whole(L, D, N, p) + (D != 384)).message  # wrong at other sizes alone
+    assert said.count(", 1 too many.") == 1 and "With depth 12," not in said
+    for wrong in (lambda *sizes: float("nan"), lambda *sizes: "many", lambda *sizes: [1, 2], lambda: 3):
+        assert check("9.2", wrong).state == "wrong"
+
+
+def test_every_wrong_letter_gets_its_reason_whatever_the_others(capsys):
+    for answer in itertools.product(range(1, 7), repeat=4):
+        verdict = check("9.5", answer)
+        assert verdict.state == ("right" if answer == (3, 6, 1, 4) else "wrong")
+        for letter, number in zip("abcd", answer, strict=True):
+            says = ch09.RUNG_SAYS[letter].get(number)
+            given = says is None or f"In {letter}: you have {number}. {says[0].upper()}{says[1:]}." in verdict.message
+            assert given or verdict.slip in ("a and b changed places", "c and d changed places")
+
+
+def test_the_lines_in_which_a_mystery_differs_are_those_that_the_check_names():
+    """The table of exercise 9.5 is computed in the notebook; here is what the sentences take from it."""
+    notebook = json.loads((ROOT / "solutions" / "09_the_model.ipynb").read_text(encoding="utf-8"))
+    table = next("".join(output["text"]) for cell in notebook["cells"] for output in cell.get("outputs", ())
+                 if "shuffled tokens come out" in "".join(output.get("text", "")))  # fmt: skip
+    lines = [line[36:].split() for line in table.splitlines()[1:]]
+    differs = {letter: [i for i, line in enumerate(lines) if line[j] != line[0]] for j, letter in enumerate("abcd", 1)}
+    assert differs == {"a": [2], "b": [0], "c": [1], "d": [1, 3]}
 
 
 def test_a_config_that_is_refused_is_told_why(capsys):
@@ -224,6 +274,8 @@ def learners(**change):
             self.attn = Attention(dim, num_heads)
             self.mlp = nn.ModuleDict({"fc1": nn.Linear(dim, 4 * dim), "fc2": nn.Linear(4 * dim, dim)})
             self.adaLN_modulation = nn.ModuleList([nn.SiLU(), nn.Linear(dim, 6 * dim)])
+            for kind in change.get("zero", ("weight", "bias")):
+                nn.init.zeros_(getattr(self.adaLN_modulation[1], kind))
 
         def norm(self, x):
             return F.layer_norm(x, x.shape[-1:], eps=change.get("eps", 1e-6))
@@ -231,11 +283,11 @@ def learners(**change):
         def forward(self, x, c):
             silu, last = self.adaLN_modulation
             a, b, g, d, e, h = last(silu(c))[:, None].split(x.shape[-1], dim=-1)
-            plus = change.get("plus", 1)
+            plus, came = change.get("plus", 1), x
             x = change.get("first", lambda x, g, y: x + g * y)(x, g, self.attn(self.norm(x) * (plus + b) + a))
             y = F.gelu(self.mlp["fc1"](self.norm(x) * (plus + e) + d), approximate=change.get("gelu", "tanh"))
             y = self.mlp["fc2"](y)
-            return torch.addcmul(x, h, y.detach() if change.get("cut") else y)
+            return torch.addcmul(came if change.get("lost") else x, h, y.detach() if change.get("cut") else y)
 
     return Mine
 
@@ -248,6 +300,9 @@ def learners(**change):
         ({"eps": 1e-5}, "another eps"),
         ({"gelu": "none"}, "exact GELU"),
         ({"cut": True}, "gradient cut"),
+        ({"lost": True}, "first half lost"),
+        ({"zero": ()}, "not started at zero"),
+        ({"zero": ("weight",)}, "not started at zero"),
     ],
 )
 def test_a_learners_block(change, slip, capsys):
@@ -266,7 +321,15 @@ def test_the_packages_block_is_right_and_its_sizes_are_asked_for(capsys):
 
     from ditcourse.model import DiTBlock
 
-    assert check("9.4", DiTBlock).state == "right"
+    class Zero(DiTBlock):
+        def __init__(self, dim, num_heads):
+            super().__init__(dim, num_heads)
+            nn.init.zeros_(self.adaLN_modulation[1].weight)
+            nn.init.zeros_(self.adaLN_modulation[1].bias)
+
+    assert check("9.4", Zero).state == "right"
+    verdict = check("9.4", DiTBlock)  # zeroed by the whole model, not by the block
+    assert verdict.slip == "not started at zero" and "the weight and the bias of" in verdict.message
 
     class Narrow(DiTBlock):
         def __init__(self, dim, num_heads):
@@ -306,6 +369,37 @@ def test_the_reference_shares_nothing_with_the_package_and_agrees():
     (out * pull).sum().backward()
     for name, parameter in real.named_parameters():
         torch.testing.assert_close(weights[name].grad, parameter.grad, rtol=1e-7, atol=1e-7)
+
+
+def test_a_learners_block_fits_into_the_packages_model_as_the_exercises_end_says():
+    torch = pytest.importorskip("torch")
+    from ditcourse.model import DiT, DiTConfig
+
+    notebook = json.loads((ROOT / "solutions" / "09_the_model.ipynb").read_text(encoding="utf-8"))
+    texts = ["".join(cell["source"]) for cell in notebook["cells"]]
+    block = next(text for text in texts if "class MyDiTBlock" in text)
+    names = {}
+    exec("import torch\nfrom torch import nn\nfrom ditcourse.model.attention import Attention", names)
+    exec(block.replace("def forward(self, x, c)", "def forward(self, x, c, *rest)"), names)
+    assert "`def forward(self, x, c, *rest)`" in texts[-1]
+    names["config"] = config = DiTConfig(
+        input_size=(4, 8, 8), vocabulary_size=13, patch_size=(2, 4, 4), hidden_size=48, depth=2, num_heads=4
+    )
+    exec(texts[-1].split("```python\n")[1].split("```")[0], names)
+    model, clips, words = names["model"], torch.randn(2, 3, 4, 8, 8), torch.tensor([[1, 2], [3, 0]])
+    assert all(type(part).__name__ == "MyDiTBlock" for part in model.blocks)
+    assert not model(clips, torch.rand(2), words).any()  # the last map is zero
+    x, c = torch.randn(2, 8, 48), torch.randn(2, 48)
+    assert torch.equal(model.blocks[0](x, c), x)
+    torch.nn.init.normal_(model.blocks[0].adaLN_modulation[1].weight)
+    assert not torch.equal(model.blocks[0](x, c), x) and not model(clips, torch.rand(2), words).any()
+    # and with the same weights everywhere it is the package's model
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    real = DiT(config)
+    real.load_state_dict(model.state_dict())
+    t = torch.rand(2)
+    torch.testing.assert_close(model(clips, t, words), real(clips, t, words), rtol=1e-4, atol=1e-4)
 
 
 def test_mysteries_lack_what_they_should():

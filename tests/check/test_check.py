@@ -54,12 +54,13 @@ def test_right_in_every_form(course, answer):
         (changed(0, 0, ...), "not done. 1 of 8 cells left. Those filled are right so far."),
         (
             [[2, ..., None, 4], [5, 6, "...", ""]],
-            "not done. 4 of 8 cells left. Of those filled, row 1, column 4 is wrong: you have 4.",
+            "not done. 4 of 8 cells left. Of those filled, row 1, column 4 is wrong: you have 4."
+            "\n  For a hint add hint=1.",
         ),
         (
             np.array([[4, ..., 0, 1], [5, 1, 3, ...]], dtype=object),
             "not done. 2 of 8 cells left. Of those filled, row 1, column 1 is wrong: you have 4. "
-            "Probably: the noise was subtracted.",
+            "Probably: the noise was subtracted.\n  For a hint add hint=1.",
         ),
         ([[2, 1], [3, ...]], "not done. 1 of 4 cells left. You have 2 rows of 2, 2 rows of 4 are wanted."),
         ([..., ...], "not done. All 2 cells are still to be filled."),

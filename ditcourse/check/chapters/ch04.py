@@ -80,20 +80,46 @@ def with_velocity(velocity):
 # ---- 4.6 ----
 
 
+MANY = 6144  # values in a real clip: here exp of a plain exponent is 0 for every clip
+
+
 def to_weigh(rng):
-    """A few clips, one of them noised so much that several can be behind it."""
-    clips = rng.normal(size=(int(rng.integers(4, 7)), 3))
+    """A few clips of 3 or of 6,144 values, one of them noised so much that several can be behind it.
+
+    Clips of many values differ little in each of them, so that they lie as close to each other as those of 3.
+    """
+    size = MANY if rng.random() < 0.5 else 3
+    clips = rng.normal(size=size) * (size > 3) + rng.normal(size=(int(rng.integers(4, 7)), size)) * (3 / size) ** 0.5
     signal, sigma = rng.uniform(0.4, 0.8), rng.uniform(0.6, 1.1)
-    return signal * clips[0] + sigma * rng.normal(size=3), clips, signal, sigma
+    return signal * clips[0] + sigma * rng.normal(size=size), clips, signal, sigma
 
 
-def weighed(exponent, average=lambda weights, clips: weights @ clips / weights.sum()):
-    """Exponents for the distances z - signal clip, (N, D), and how the clips are averaged with exp of them."""
+def mean_by(weights, clips):
+    return weights @ clips / weights.sum()
+
+
+def weighed(exponent, average=mean_by, plain=False):
+    """Exponents for the distances z - signal clip, (N, D), and how the clips are averaged with exp of them.
+
+    plain: the largest exponent is not taken away first, so that with many values all weights may become 0.
+    """
 
     def guess(z, clips, signal, sigma):
-        return average(np.exp(exponent(z, clips, signal, sigma)), clips)
+        exponents = exponent(z, clips, signal, sigma)
+        with np.errstate(all="ignore"):
+            return average(np.exp(exponents - (0 if plain else exponents.max())), clips)
 
     return guess
+
+
+def weighing_slip(name, says, exponent=None, average=mean_by):
+    """A slip, with the largest exponent taken away first and without, so that both are known by their names."""
+    exponent = exponent or bell
+    return (
+        Slip(name, weighed(exponent, average), says),
+        Slip(f"{name}, and no largest exponent", weighed(exponent, average, plain=True),
+             f"{says}. And with many values exp gives no usable weights; subtract the largest exponent first"),
+    )  # fmt: skip
 
 
 def bell(z, clips, signal, sigma):
@@ -212,32 +238,35 @@ EXERCISES = (
             weighed(bell),
             to_weigh,
             slips=(
-                Slip("not squared", weighed(lambda z, clips, signal, sigma:
-                                            -np.abs(z - signal * clips).sum(axis=1) / (2 * sigma**2)),
-                     "the distance is missing its square"),
-                Slip("1/2 forgotten", weighed(lambda *given: 2 * bell(*given)),
-                     "the half in the exponent is missing, so the weights are too sharp"),
-                Slip("sigma not squared", weighed(lambda z, clips, signal, sigma:
-                                                  sigma * bell(z, clips, signal, sigma)),
-                     "sigma is missing its square"),
-                Slip("signal forgotten", weighed(lambda z, clips, signal, sigma: bell(z, clips, 1, sigma)),
-                     "the clip went into z with the factor signal; compare z with signal times each clip"),
+                Slip("all weights 0", weighed(bell, plain=True),
+                     "with many values all weights became 0; subtract the largest exponent first"),
+                *weighing_slip("not squared", "the distance is missing its square",
+                               lambda z, clips, signal, sigma:
+                               -np.abs(z - signal * clips).sum(axis=1) / (2 * sigma**2)),
+                *weighing_slip("1/2 forgotten", "the half in the exponent is missing, so the weights are too sharp",
+                               lambda *given: 2 * bell(*given)),
+                *weighing_slip("sigma not squared", "sigma is missing its square",
+                               lambda z, clips, signal, sigma: sigma * bell(z, clips, signal, sigma)),
+                *weighing_slip("signal forgotten",
+                               "the clip went into z with the factor signal; compare z with signal times each clip",
+                               lambda z, clips, signal, sigma: bell(z, clips, 1, sigma)),
                 Slip("mean over the values", weighed(lambda z, clips, signal, sigma:
                                                      bell(z, clips, signal, sigma) / len(z)),
                      "the squares were averaged over the values of a clip; independent noises need their sum"),
-                Slip("sign", weighed(lambda *given: -bell(*given)),
-                     "the minus is missing, so the clip that is farthest away weighs most"),
+                *weighing_slip("sign", "the minus is missing, so the clip that is farthest away weighs most",
+                               lambda *given: -bell(*given)),
                 Slip("most likely clip", weighed(bell, lambda weights, clips: clips[weights.argmax()]),
                      "that is the most likely clip; squared error asks for the mean of all, with their weights"),
-                Slip("not normalised", weighed(bell, lambda weights, clips: weights @ clips),
-                     "the weights do not sum to 1; divide by their sum"),
+                *weighing_slip("not normalised", "the weights do not sum to 1; divide by their sum",
+                               average=lambda weights, clips: weights @ clips),
                 Slip("equal weights", weighed(bell, lambda weights, clips: clips.mean(axis=0)),
                      "all clips weigh the same; near ones have to weigh more"),
             ),
         ),
         hints=(
             "z - signal * clips has one row for each clip. Square it, and sum each row.",
-            "The weight of a clip is exp(-(that sum) / (2 sigma^2)), divided by the sum of all weights.",
+            "The weight of a clip is exp(-(that sum) / (2 sigma^2)), divided by the sum of all weights. With thousands "
+            "of values exp gives 0 for every clip: subtract the largest exponent from all of them first.",
             "weights @ clips is the weighted sum over the clips.",
         ),
     ),

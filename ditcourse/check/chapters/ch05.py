@@ -1,8 +1,12 @@
 """Chapter 5, sampling: one step by hand, DDIM, guidance and Euler as functions, three broken samplers."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from ditcourse.check import Exercise, Slip, function, values
+from ditcourse.check import Exercise, Slip, function
+from ditcourse.check.judges import Finding, Values, read_parts
+from ditcourse.check.reading import number_text
 from ditcourse.check.sheet import SheetPart
 
 # One DDIM step; a level is a pair (signal, sigma)
@@ -70,12 +74,68 @@ def _euler_inputs(rng):
     return model, rng.normal(size=(2, 4)), float(now), float(after)
 
 
-def _euler(step=lambda now, after: after - now, far=lambda now, after: now, ask=lambda now, after: now):
+def _euler(step=lambda now, after: after - now, far=lambda now, after: now, ask=lambda now, after: now, moved=False):
     def euler_step(model, x, now, after):
         v = model(x, ask(now, after))
-        return x + step(now, after) * v, x - far(now, after) * v
+        x_after = x + step(now, after) * v
+        return x_after, (x_after if moved else x) - far(now, after) * v
 
     return euler_step
+
+
+# Three broken samplers
+
+FAULTS = {"a": 2, "b": 4, "c": 5}
+LETTER_SAYS = {
+    "a": {
+        1: "it begins with noise of size 1, as it should; look at the step",
+        3: "a was asked for nothing, so no prompt is missing; look at the step",
+        4: "a adds no new noise at all; look how far x goes in a step",
+        5: "a asks the model once in a step, so there are no two answers; look how far x goes",
+        6: "the model is told `now`, as it should be; look at the step",
+    },
+    "b": {
+        1: "it begins with noise of size 1, as it should; look at the end of each step",
+        2: "b does not walk along a velocity, so no step has a length; look at what is mixed at the end of a step",
+        3: "b was asked for nothing, so no prompt is missing; look at the end of each step",
+        5: "b asks the model once in a step, so there are no two answers; look at the end of each step",
+        6: "the model is told `now`, as it should be; look at the line after it",
+    },
+    "c": {
+        1: "it begins with noise of size 1, as it should, and its clip has no noise left; look what it shows",
+        2: "each step goes from `now` to `after`, as it should; look at the line before",
+        3: "the prompt is asked about, and it does have an effect; look which way",
+        4: "c adds no new noise, and its clip has none left; look what it shows",
+        6: "the model is told `now` both times, as it should be; look what is made of the two answers",
+    },
+}
+
+
+def _with_one_wrong(letter, number):
+    return lambda: tuple((FAULTS | {letter: number}).values())
+
+
+@dataclass(frozen=True)
+class Letters(Values):
+    """The number of a fault for each letter: every wrong letter gets its own sentence, whatever the others are."""
+
+    says: dict = field(default_factory=dict)  # {letter: {number: sentence}}
+
+    def judge(self, answer):
+        found = super().judge(answer)
+        if found.cell is None or found.slip in ("a and b changed places", "b and c changed places", "counted from 0"):
+            return found
+        lines, slips = [], []
+        for name, given, wanted in zip(self.names, read_parts(answer, self.names), self.expected(), strict=True):
+            number = None if given is None or given.blank.all() else float(given.numbers.reshape(()))
+            if number is None or number == wanted:
+                continue
+            says = self.says[name].get(number, "the faults are numbered from 1 to 6")
+            lines.append(f"In {name}: you have {number_text(number)}. {says[:1].upper()}{says[1:]}.")
+            slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
+        left = found.text.split(". ")[0] + "." if found.state == "not done" else ""
+        text = "\n  ".join([left] * bool(left) + lines)
+        return Finding(found.state, text, found.cell, slips[0] if len(slips) == 1 else None)
 
 
 EXERCISES = (
@@ -109,6 +169,14 @@ EXERCISES = (
                 Slip("old noise taken away",
                      lambda x, e, now, after: after[0] * (x - now[1] * e) / now[0] - after[1] * e,
                      "the noise of the next level has to be added, not taken away"),
+                Slip("only the noise made smaller", lambda x, e, now, after: x - (now[1] - after[1]) * e,
+                     "the noise was made smaller, but the clip not larger; both amounts change from level to level"),
+                Slip("old amount of noise",
+                     lambda x, e, now, after: after[0] * (x - now[1] * e) / now[0] + now[1] * e,
+                     "the clip has its new amount, but the noise still has that of `now`"),
+                Slip("1 - sigma",
+                     lambda x, e, now, after: (1 - after[1]) * (x - now[1] * e) / (1 - now[1]) + after[1] * e,
+                     "1 - sigma was taken for signal; that fits the straight line only. Take each level's signal"),
             ),
             sheet=_sheet_step,
         ),
@@ -161,7 +229,8 @@ EXERCISES = (
             names=("x_after", "x0"),
             slips=(
                 Slip("wrong way", _euler(step=lambda now, after: now - after),
-                     "the step leads towards the noise; after - now is negative, and that is right"),
+                     "your step leads towards the noise. after - now is negative; do not turn its sign: "
+                     "x + (after - now) v"),
                 Slip("the whole way", _euler(step=lambda now, after: -now),
                      "x_after is the clip already; a step goes from now to after only"),
                 Slip("whole velocity", _euler(step=lambda now, after: -1),
@@ -172,6 +241,11 @@ EXERCISES = (
                      "in x0 the way was measured from `after`; x and its velocity belong to `now`"),
                 Slip("noise, not clip", _euler(far=lambda now, after: now - 1),
                      "x0 is the other end of the line, the noise"),
+                Slip("now forgotten", _euler(far=lambda now, after: 1),
+                     "in x0 the whole velocity was taken away; that is the clip only if x is at t = 1. "
+                     "Go back `now` times the velocity"),
+                Slip("from the moved x", _euler(moved=True),
+                     "x0 was reckoned from x after the step; x, its velocity and `now` belong together"),
                 Slip("one step, not all", _euler(far=lambda now, after: now - after),
                      "x0 went one step only; from `now` the clip is `now` away"),
             ),
@@ -188,20 +262,20 @@ EXERCISES = (
         goal="find the bug from the clips and the code",
         difficulty=3,
         minutes=8,
-        judge=values(
-            lambda: (2, 4, 5),
-            names=("a", "b", "c"),
-            slips=(
-                Slip("a: time", lambda: (6, 4, 5), "the model is told `now`, as it should be; look at the step"),
-                Slip("b: start", lambda: (2, 1, 5),
-                     "it begins with noise of size 1, as it should; look at the end of each step"),
-                Slip("c: prompt left out", lambda: (2, 4, 3),
-                     "the prompt is asked about, and it does have an effect; look which way"),
+        judge=Letters(
+            lambda: tuple(FAULTS.values()),
+            (
+                *(Slip(f"{letter}: {number}", _with_one_wrong(letter, number), says)
+                  for letter, told in LETTER_SAYS.items() for number, says in told.items()),
                 Slip("a and b changed places", lambda: (4, 2, 5),
                      "in a no new noise is added, in b no step along a velocity is taken: change the two"),
                 Slip("b and c changed places", lambda: (2, 5, 4), "b has no guidance, and c adds no noise"),
                 Slip("counted from 0", lambda: (1, 3, 4), "the faults are counted from 1, as they stand in the list"),
             ),
+            tolerance=1e-4,
+            names=tuple(FAULTS),
+            axes=(),
+            says=LETTER_SAYS,
         ),
         hints=(
             "Look at the clips first: which are still noisy, and which is clean but shows something else?",

@@ -3,13 +3,13 @@
 import difflib
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ditcourse.check import Exercise, Slip, function, values
-from ditcourse.check.judges import Finding
-from ditcourse.check.reading import describe, is_blank, name_of
+from ditcourse.check import Exercise, Slip, function
+from ditcourse.check.judges import Finding, Values, read_parts
+from ditcourse.check.reading import describe, is_blank, name_of, number_text
 from ditcourse.check.sheet import SheetPart
 
 # 7.2: a time becomes cosines and sines
@@ -58,6 +58,7 @@ class Words:
     length: int = 4
     known: tuple = ("sora is sky", "sky", "", "Sora IS blue", "sea is wide sora")
     unknown: tuple = (("sora is bleu", "bleu", "blue"), ("skye is grey", "skye", "sky"), ("wides", "wides", "wide"))
+    far: str = "zebra"  # what is nearest to it is a matter of the measure
 
     def judge(self, answer):
         if is_blank(answer):
@@ -73,6 +74,9 @@ class Words:
             finding = self._unknown(answer, *case)
             if finding:
                 return finding
+        finding = self._unknown(answer, self.far, self.far, None)
+        if finding:
+            return finding
         long = " ".join(self.vocabulary[: self.length + 1])
         found, error = self._ask(answer, long)
         if not isinstance(error, ValueError):
@@ -125,6 +129,9 @@ class Words:
         if error is None:
             return Finding("wrong", f"For {prompt!r} it returned a result, but {word!r} is unknown; "
                            "raise a ValueError.", slip="unknown word swallowed")  # fmt: skip
+        if near is None and isinstance(error, IndexError):
+            return Finding("wrong", f"For {prompt!r} it stopped with IndexError: get_close_matches found nothing; "
+                           "its cutoff is 0.6, set cutoff=0.", slip="nothing near found")  # fmt: skip
         if not isinstance(error, ValueError):
             return Finding("wrong", f"For {prompt!r} it stopped with {describe(error)}; a ValueError is wanted.",
                            slip="another error")  # fmt: skip
@@ -134,7 +141,10 @@ class Words:
                            slip="word not named")  # fmt: skip
         rest = said.replace(prompt, " ").replace(word, " ")
         told = [known for known in self.vocabulary if re.search(rf"\b{known}\b", rest)]
-        if near not in told:
+        if near is None and not told:
+            return Finding("wrong", f"For {prompt!r} it says {said[:80]!r}; no known word is named. The cutoff of "
+                           "get_close_matches is 0.6; set cutoff=0.", slip="nothing near found")  # fmt: skip
+        if near is not None and near not in told:
             return Finding("wrong", f"For {prompt!r} it says {said[:80]!r}; the nearest known word is not named.",
                            slip="nearest not named")  # fmt: skip
         if len(told) > 3:
@@ -155,6 +165,7 @@ class Words:
             "unknown word swallowed": _tokenize(unknown=lambda word, near: None),
             "another error": _tokenize(unknown=lambda word, near: KeyError(word)),
             "word not named": _tokenize(unknown=lambda word, near: ValueError(f"try {near}")),
+            "nothing near found": _tokenize(cutoff=0.6),
             "nearest not named": _tokenize(unknown=lambda word, near: ValueError(f"unknown word {word!r}")),
             "all words listed": _tokenize(
                 unknown=lambda word, near: ValueError(f"unknown word {word!r}; known: {self.vocabulary}")
@@ -164,7 +175,8 @@ class Words:
 
 
 def _tokenize(first=1, fill=lambda numbers, length: numbers + [0] * (length - len(numbers)), lower=True, limit=True,
-              unknown=lambda word, near: ValueError(f"unknown word {word!r}; nearest known: {near}")):  # fmt: skip
+              unknown=lambda word, near: ValueError(f"unknown word {word!r}; nearest known: {near}"),
+              cutoff=0):  # fmt: skip
     """A tokenizer, right with the defaults."""
 
     def tokenize(prompt, vocabulary, length):
@@ -173,7 +185,7 @@ def _tokenize(first=1, fill=lambda numbers, length: numbers + [0] * (length - le
             if word in vocabulary:
                 numbers.append(vocabulary.index(word) + first)
                 continue
-            error = unknown(word, (difflib.get_close_matches(word, vocabulary, n=1, cutoff=0) or [""])[0])
+            error = unknown(word, (difflib.get_close_matches(word, vocabulary, n=1, cutoff=cutoff) or [""])[0])
             if error:
                 raise error
             numbers.append(0)
@@ -193,6 +205,48 @@ def _maps_inputs(rng):
     return rng.normal(size=(n, n)), rng.normal(size=n), rng.normal(size=(n, n)), rng.normal(size=n)
 
 
+# Several letters, a number for each
+
+
+@dataclass(frozen=True)
+class EachLetter(Values):
+    """A number for each letter: every wrong letter gets its own sentence, whatever the others are."""
+
+    says: dict = field(default_factory=dict)  # {letter: {number: sentence}}
+    most: int = 6  # the largest number there is to choose
+
+    def judge(self, answer):
+        found = super().judge(answer)
+        if found.cell is None:
+            return found
+        given = [None if part is None or part.blank.all() else float(part.numbers.reshape(()))
+                 for part in read_parts(answer, self.names)]  # fmt: skip
+        whole = next((slip for slip in self.slips if list(slip.value_fn()) == given), None)
+        if whole and whole.name.split(":")[0] not in self.says:
+            return found
+        lines, slips = [], []
+        for name, number, wanted in zip(self.names, given, self.expected(), strict=True):
+            if number is None or number == wanted:
+                continue
+            says = self.says[name].get(number, f"whole numbers from 1 to {self.most} are to choose from")
+            lines.append(f"In {name}: you have {number_text(number)}. {says[:1].upper()}{says[1:]}.")
+            slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
+        left = found.text.split(". ")[0] + "." if found.state == "not done" else ""
+        text = "\n  ".join([left] * bool(left) + lines)
+        return Finding(found.state, text, found.cell, slips[0] if len(slips) == 1 else None)
+
+
+def each_letter(expected, says, slips=(), most=6):
+    """Judge a number for each letter. says: {letter: {wrong number: sentence}}; slips: of the answer as a whole."""
+
+    def with_one_wrong(letter, number):
+        return lambda: tuple(number if name == letter else right for name, right in zip(says, expected(), strict=True))
+
+    single = [Slip(f"{letter}: {number}", with_one_wrong(letter, number), sentence)
+              for letter, told in says.items() for number, sentence in told.items()]  # fmt: skip
+    return EachLetter(expected, (*single, *slips), 1e-4, tuple(says), (), says, most)
+
+
 # 7.6: four starts; the answers are worked out, not typed
 
 
@@ -209,6 +263,26 @@ STARTS = {  # weight and bias of the gate's map, weight of the layer's last map:
 }
 
 
+START_SAYS = {
+    "a": {
+        2: "the gate is 0, but what would come through it is not; look at the gradient of the gate",
+        3: "the gate is 0, so nothing is added to x yet",
+    },
+    "b": {
+        1: "the gate waits for the layer and the layer for the gate; write down both gradients",
+        3: "gate and layer are both 0, so nothing is added to x",
+    },
+    "c": {
+        2: "the gate is open, so that the gradient reaches the layer's last map",
+        3: "the gate is open, but nothing comes through it yet",
+    },
+    "d": {
+        1: "scale and shift change nothing, but the layer's answer is added in full",
+        2: "the layer's answer is added in full, so it is not x that comes out",
+    },
+}
+
+
 def _kind(gate_weight, gate_bias, last_weight):
     """x + gate * f(x) in numbers: is it x, and does the slope of the squared error reach the gate or the layer?"""
     rng = np.random.default_rng(0)
@@ -222,6 +296,33 @@ def _kind(gate_weight, gate_bias, last_weight):
     slope = out - wanted  # of half the squared error, by out
     to_gate, to_last = np.outer(slope * f, c), np.outer(slope * gate, hidden)
     return 1 if np.abs(to_gate).max() + np.abs(to_last).max() > 1e-9 else 2
+
+
+# 7.7: three broken conditions
+
+FAULT_SAYS = {
+    "a": {
+        1: "which of the two comes first is a matter of agreement; it could not make two times alike",
+        2: "the new axis gives a row of angles for each time, as it should",
+        4: "the length is what it should be; look how short the way from one time to the other is",
+        5: "there are no words in a",
+        6: "nothing is added up in a, and nothing counted",
+    },
+    "b": {
+        1: "there are no cosines in b",
+        2: "the new axis lets a blank switch off all numbers of its vector, as it should",
+        3: "there are no waves in b",
+        4: "a norm would only cover it up; why is one length five times the other, for the same word?",
+        5: "the order is lost in every mean; what is printed is the length of the vector",
+    },
+    "c": {
+        1: "there are no cosines in c",
+        3: "there are no waves in c",
+        4: "no norm could tell one clip about the prompt of another",
+        5: "there are no words in c",
+        6: "nothing is added up in c; count which tokens have changed",
+    },
+}
 
 
 EXERCISES = (
@@ -349,24 +450,7 @@ EXERCISES = (
         goal="predict how a block starts, and whether it can learn from there",
         difficulty=2,
         minutes=6,
-        judge=values(
-            start_kinds,
-            names=tuple(STARTS),
-            slips=(
-                Slip("b thought to learn", lambda: (1, 1, 1, 3),
-                     "in b the gate waits for the layer and the layer for the gate; write down both gradients"),
-                Slip("a thought to be stuck", lambda: (2, 2, 1, 3),
-                     "in a the gate is 0, but what would come through it is not; look at the gradient of the gate"),
-                Slip("c thought to be stuck", lambda: (1, 2, 2, 3),
-                     "in c the gate is open, so that the gradient reaches the layer's last map"),
-                Slip("c not the identity", lambda: (1, 2, 3, 3),
-                     "in c the gate is open, but nothing comes through it yet"),
-                Slip("d thought the identity", lambda: (1, 2, 1, 1),
-                     "in d scale and shift change nothing, but the layer's answer is added in full"),
-                Slip("all the identity", lambda: (1, 1, 1, 1),
-                     "one of them adds a layer's answer from the first moment on, and one can never leave its start"),
-            ),
-        ),
+        judge=each_letter(start_kinds, START_SAYS, most=3),
         hints=(
             "The identity: gate times layer is 0. That is so if one of the two is.",
             "The gradient of the gate is made of what the layer answers; that of the layer's last map of the gate.",
@@ -379,15 +463,10 @@ EXERCISES = (
         goal="find the bug from what is printed and from the code",
         difficulty=3,
         minutes=8,
-        judge=values(
+        judge=each_letter(
             lambda: (3, 6, 2),
-            names=("a", "b", "c"),
+            FAULT_SAYS,
             slips=(
-                Slip("a: cosine and sine", lambda: (1, 6, 2),
-                     "which of the two comes first is a matter of agreement; it could not make two times alike"),
-                Slip("b: order lost", lambda: (3, 5, 2),
-                     "the order is lost in every mean; what is printed is the length of the vector"),
-                Slip("c: norm", lambda: (3, 6, 4), "no norm could tell one clip about the prompt of another"),
                 Slip("a and b changed places", lambda: (6, 3, 2),
                      "a is about time and has no blanks, b is about words: change the two"),
                 Slip("b and c changed places", lambda: (3, 2, 6),

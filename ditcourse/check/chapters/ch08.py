@@ -59,7 +59,9 @@ def split(x, heads):
 def _mask_inputs(rng):
     n = int(rng.integers(4, 7))
     known = np.arange(n) < rng.integers(2, n)  # at least one is padding, and two are not
-    return rng.normal(size=(n, n)), known[rng.permutation(n)]
+    scores = rng.normal(size=(n, n))
+    scores[rng.integers(n)] -= 50  # the same weights, but -10 or -30 in place of minus infinity is not low enough
+    return scores, known[rng.permutation(n)]
 
 
 def _masked(scores, known, put=-np.inf, axis=-1):
@@ -68,6 +70,10 @@ def _masked(scores, known, put=-np.inf, axis=-1):
 
 def _by_queries(scores, known):
     return _softmax(np.where(known[:, None], scores, -np.inf))
+
+
+def _by_both(scores, known, put=-np.inf):
+    return _softmax(np.where(known & known[:, None], scores, put))
 
 
 # ---- 8.6: turning ----
@@ -129,7 +135,7 @@ EXERCISES = (
                 Slip("not mixed", _attention(mix=lambda w, v, x: w),
                      "those are the weights; the values are still to be mixed with them"),
                 Slip("keys forgotten", _attention(key=lambda x, W: x),
-                     "the tokens themselves were taken as keys, as on the sheet; here keys have weights of their own"),
+                     "the tokens themselves were taken as keys, as in 8.1; here keys have weights of their own"),
                 Slip("paper weights", _attention(query=_transposed, key=_transposed, value=_transposed),
                      "the weights were transposed as in nn.Linear; here it is x @ W"),
             ),
@@ -191,6 +197,17 @@ EXERCISES = (
                      "now only padding is looked at"),
                 Slip("queries masked", _by_queries,
                      "the rows of padding were masked; a row is a query, and it is keys that nobody may look at"),
+                Slip("both masked", _by_both,
+                     "the rows of padding were masked as well, and such a row has nothing left to look at; "
+                     "mask the columns only"),
+                Slip("both masked, large number", lambda scores, known: _by_both(scores, known, put=-1e9),
+                     "the rows of padding were masked as well, so that in them all scores are equal; "
+                     "mask the columns only"),
+                Slip("rows of padding emptied", lambda scores, known: _masked(scores, known) * known[:, None],
+                     "the rows of padding were set to 0; they, too, keep weights that sum to 1, over the real tokens"),
+                Slip("not low enough", lambda scores, known: _masked(scores, known, put=-10.0),
+                     "the number put in for padding is not low enough: a real score can be lower; "
+                     "minus infinity cannot be undercut"),
                 Slip("wrong axis", lambda scores, known: _masked(scores, known, axis=0),
                      "the softmax ran down the columns; the weights of one query stand in a row"),
                 Slip("still scores", lambda scores, known: np.where(known, scores, -np.inf),
@@ -217,9 +234,10 @@ EXERCISES = (
                 Slip("a: order known", lambda: (3, 3, 1, 3, 1, 3),
                      "nothing tells this layer where a token stands; a sum does not ask for the order of its terms"),
                 Slip("a: nothing moves", lambda: (1, 3, 1, 3, 1, 3),
-                     "each token takes its own answer along to its new place"),
+                     "the numbers go with their tokens, and these have moved"),
                 Slip("b: table moves along", lambda: (2, 2, 1, 3, 1, 3),
-                     "the table stays where it is, so after the change a frame gets another row of it"),
+                     "the table stays where it is: the token that comes first now gets its first row, "
+                     "not the row it had before"),
                 Slip("c: mean moves", lambda: (2, 3, 2, 3, 1, 3),
                      "a mean over all tokens has no places any more that could be in another order"),
                 Slip("d: only how far", lambda: (2, 3, 1, 2, 1, 3),
@@ -284,7 +302,8 @@ EXERCISES = (
             lambda: (5, 2, 3),
             names=("a", "b", "c"),
             slips=(
-                Slip("a: evenly", lambda: (4, 2, 3), "in a two of the four pictures are nearly dark"),
+                Slip("a: evenly", lambda: (4, 2, 3),
+                     "in a compare the picture of frames 7 to 8 with that of frames 1 to 2: one is bright, one dark"),
                 Slip("a: back in time", lambda: (6, 2, 3),
                      "the token stands in the first frames, so nothing is behind it in time"),
                 Slip("b: itself", lambda: (5, 1, 3), "b is bright in other frames, too"),

@@ -8,8 +8,9 @@ from functools import partial
 from importlib.util import find_spec
 from unittest.mock import patch
 
-from ditcourse.check import Exercise, Slip, function, values
-from ditcourse.check.judges import Finding, _call, _sentence
+from ditcourse.check import Exercise, Slip
+from ditcourse.check.chapters.ch07 import each_letter
+from ditcourse.check.judges import Finding, Function, _call, _Ours, _probably, _sentence
 from ditcourse.check.reading import describe, is_blank, name_of
 from ditcourse.check.sheet import SheetPart
 
@@ -31,11 +32,16 @@ def parameters(depth, width, patch, *, qkv=3, biases=1, null=1, modulation=6, ma
     return blocks + patches + time + labels + final + table * (32 // patch) ** 2 * D
 
 
-def macs(depth, width, tokens, *, projections=4, mixing=2, square=True, times=1, modulated=1, mlp=8):
-    """Multiply-accumulates of the blocks of one forward pass, without the norms; other keywords are slips."""
+def macs(depth, width, tokens, patch, *, projections=4, mixing=2, square=True, times=1, modulated=1, mlp=8,
+         scored=None, ends=1, last=2, timed=1):  # fmt: skip
+    """Multiply-accumulates of one forward pass, without the norms; other keywords are slips."""
     D, T = width, tokens
-    attention = projections * T * D * D + mixing * (T * T * D if square else T * D)
-    return times * depth * (attention + mlp * T * D * D + 6 * D * D * (T if modulated == "tokens" else modulated))
+    scores = (depth if scored is None else scored) * mixing * (T * T * D if square else T * D)
+    maps = depth * (projections + mlp) * T * D * D
+    condition = depth * 6 * D * D * (T if modulated == "tokens" else modulated)
+    patches, time = T * 4 * patch**2 * D, timed * (256 * D + D * D)
+    final = last * D * D + T * D * 8 * patch**2
+    return times * (scores + maps + condition + ends * (patches + time + final))
 
 
 def _sizes(rng):
@@ -43,14 +49,53 @@ def _sizes(rng):
 
 
 def _mac_sizes(rng):
-    return int(rng.integers(1, 5)), int(rng.integers(1, 6)) * 4, int(rng.integers(5, 40))
+    return int(rng.integers(1, 5)), int(rng.integers(1, 6)) * 4, int(rng.integers(5, 40)), int(rng.choice([2, 4, 8]))
+
+
+@dataclass(frozen=True)
+class Count(Function):
+    """Judges a function of sizes that counts: a wrong count is told with its sizes, and how far it is off."""
+
+    sizes: tuple = ()
+
+    def judge(self, answer):
+        found = super().judge(answer)
+        if found.state != "wrong" or found.cell is None:
+            return found
+        own = answer.function if type(answer) is _Ours else answer
+        for inputs in list(self._all_inputs())[: 1 + self.trials]:  # those that are the same for everybody
+            result, problem = _call(own, None, inputs)
+            try:
+                given, wanted = float(result), self.reference(*inputs)
+            except (TypeError, ValueError):
+                return found
+            if problem or abs(given) == float("inf") or given != given:
+                return found
+            if given != wanted:
+                break
+        else:
+            return found
+        gap = abs(given - wanted)
+        off = f"{gap:,.0f} too {'many' if given > wanted else 'few'}" if 0.5 <= gap < wanted / 2 else ""
+        if gap >= wanted / 2:
+            off = f"{given / wanted:.3g} times as many as there are"
+        sizes = ", ".join(f"{name} {size}" for name, size in zip(self.sizes, inputs, strict=True))
+        text = f"With {sizes}: your function gives {given:,.0f}" + (f", {off}." if off else ".")
+        slip = next((slip for slip in self.slips if slip.name == found.slip), None)
+        return Finding("wrong", f"{text} {_probably(slip)}".strip(), found.cell, found.slip)
+
+
+def count(reference, make_inputs, first, sizes, slips):
+    """Judge a count exactly. first: the sizes to try first; sizes: their names."""
+    return Count(reference, make_inputs, tuple(slips), 1e-12, 3, (), (), lambda: first, None, tuple(sizes))
 
 
 # A block in plain code, right and wrong: the judge's own, and independent of the package's
 
 
 def block(w, x, c, heads, *, one=1, gate="h", skip="x", order=range(6), eps=1e-6, curve="tanh", mlp_first=False,
-          silu=True, norm=True, parallel=False, root=True, cut=False):  # fmt: skip
+          silu=True, norm=True, parallel=False, root=True, cut=False,
+          lost=False):  # fmt: skip
     """A DiT block. w {official name: tensor}, x (B, N, D), c (B, D) -> (B, N, D)."""
     import torch
 
@@ -77,11 +122,11 @@ def block(w, x, c, heads, *, one=1, gate="h", skip="x", order=range(6), eps=1e-6
             h = h.relu() if curve == "relu" else h / 2 * (1 + torch.erf(h / 2**0.5))
         return linear("mlp.fc2", h)
 
-    def half(x, layer, seen, shift, scale, gate_):
+    def half(x, layer, seen, came, shift, scale, gate_):
         h = layer(normalised(seen) * (one + scale) + shift)
         h = h.detach() if cut else h
         h = {"h": gate_ * h, "none": h, "both": gate_ * h}[gate]
-        kept = {"x": x, "none": 0 * x, "norm": normalised(x)}[skip]
+        kept = {"x": came, "none": 0 * x, "norm": normalised(x)}[skip]
         return (gate_ * kept if gate == "both" else kept) + h
 
     ada = linear("adaLN_modulation.1", c * c.sigmoid() if silu else c).unsqueeze(1).chunk(6, dim=-1)
@@ -89,7 +134,7 @@ def block(w, x, c, heads, *, one=1, gate="h", skip="x", order=range(6), eps=1e-6
     halves = [(attention, ada[:3]), (mlp, ada[3:])]
     start = x
     for layer, three in halves[::-1] if mlp_first else halves:
-        x = half(x, layer, start if parallel else x, *three)
+        x = half(x, layer, start if parallel else x, start if lost else x, *three)
     return x
 
 
@@ -102,7 +147,7 @@ class Variant:
     message: str
 
 
-def _module(affine=False, **options):
+def _module(affine=False, zero=True, **options):
     """A class of blocks with the official names of the parameters, whose forward is `block` with these options."""
     from torch import nn
 
@@ -116,6 +161,9 @@ def _module(affine=False, **options):
             if affine:
                 self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
             self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+            if zero:
+                nn.init.zeros_(self.adaLN_modulation[1].weight)
+                nn.init.zeros_(self.adaLN_modulation[1].bias)
 
         def forward(self, x, c):
             return block(dict(self.named_parameters()), x, c, self.heads, **options)
@@ -142,6 +190,8 @@ class BlockParity:
     def judge(self, answer):
         if is_blank(answer):
             return Finding("not done")
+        import torch  # noqa: F401  (here, so that its absence is not laid to the learner's block)
+
         try:
             return self._judge(answer)
         except KeyboardInterrupt:
@@ -178,10 +228,10 @@ class BlockParity:
             if slip:
                 return Finding("wrong", f"{text} Probably: {slip.message}.", slip=slip.name)
             return Finding("wrong", text)
-        problem = self._gradients(module, weights, x, c)
+        problem = self._gradients(module, weights, x, c) or self._start(fresh.double().eval(), x, c)
         if problem:
             return problem
-        return Finding("right", "Outputs and all gradients are those of the reference.")
+        return Finding("right", "Outputs and all gradients are those of the reference, and it starts as the identity.")
 
     def _names(self, module):
         """What is wrong with the names and shapes of the parameters, if anything."""
@@ -255,14 +305,27 @@ class BlockParity:
                 return Finding("wrong", text + ".", slip="gradient cut")
         return None
 
+    def _start(self, fresh, x, c):
+        """Does a block with which nothing has been done yet give back x, to the last bit?"""
+        out, problem = _call(fresh, None, (x.clone(), c.clone()))
+        if problem or bool((out == x).all()):
+            return problem
+        off = (out - x).abs().max().item()
+        named = dict(fresh.named_parameters())
+        kinds = [kind for kind in ("weight", "bias") if named[f"adaLN_modulation.1.{kind}"].any()]
+        text = (f"Outputs and gradients are right, but a fresh block changes x, by up to {off:.2g}: the "
+                f"{' and the '.join(kinds)} of adaLN_modulation[1] must start at zero.")  # fmt: skip
+        return Finding("wrong", text, slip="not started at zero")
+
     def right_answer(self):
         return _module()
 
     def wrong_answers(self):
         options = {slip.name: slip.options for slip in self.slips}
         options |= {"norm that learns": {"affine": True}, "gradient cut": {"cut": True}}
+        options |= {"not started at zero": {"zero": False}}
         if find_spec("torch") is None:  # no module can be made, and none is judged
-            return dict.fromkeys(options, "a module")
+            return dict.fromkeys(options, object)
         return {name: _module(**chosen) for name, chosen in options.items()}
 
 
@@ -298,6 +361,44 @@ def mystery(letter):
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=dice) / parameter.shape[-1] ** 0.5)
     return model
+
+
+_ONLY = {
+    "a": "in a only the queries' line differs from `whole`",
+    "b": "in b only the line of the shuffled tokens differs from `whole`",
+    "c": "in c only the line of what is added differs from `whole`",
+    "d": "in d two lines differ from `whole`",
+}
+RUNG_SAYS = {
+    "a": {
+        1: f"{_ONLY['a']}; without the norm what is added would grow",
+        2: f"{_ONLY['a']}; scale in place of 1 + scale would leave the queries their slope",
+        4: f"{_ONLY['a']}; it gives x back when the condition layer is at zero",
+        5: f"{_ONLY['a']}; without the second layer of the MLP queries would still get a slope",
+        6: f"{_ONLY['a']}; it does know the order of the tokens",
+    },
+    "b": {
+        1: f"{_ONLY['b']}; without the norm what is added would grow",
+        2: f"{_ONLY['b']}; a scale is the same for all tokens, in whatever order",
+        3: f"{_ONLY['b']}; its queries do get a slope",
+        4: f"{_ONLY['b']}; it gives x back when the condition layer is at zero",
+        5: f"{_ONLY['b']}; b cannot know the order, and no MLP could tell it",
+    },
+    "c": {
+        2: f"{_ONLY['c']}; with scale in place of 1 + scale the tokens would still be brought to one size first",
+        3: f"{_ONLY['c']}; its queries do get a slope",
+        4: f"{_ONLY['c']}; it gives x back when the condition layer is at zero",
+        5: f"{_ONLY['c']}; whatever the MLP, behind a norm it does not see how large the tokens are",
+        6: f"{_ONLY['c']}; it does know the order of the tokens",
+    },
+    "d": {
+        1: f"{_ONLY['d']}; c and d both grow, but only one of the two also loses x",
+        2: f"{_ONLY['d']}; gates at zero would give x back, whatever is done to the scale; d loses x",
+        3: f"{_ONLY['d']}; its queries do get a slope",
+        5: f"{_ONLY['d']}; behind a gate at zero no MLP could take x away; d loses x",
+        6: f"{_ONLY['d']}; it does know the order of the tokens",
+    },
+}
 
 
 def _missing(**other):
@@ -384,12 +485,14 @@ EXERCISES = (
         goal="count every trainable number of a published DiT from three sizes",
         difficulty=2,
         minutes=12,
-        judge=function(
+        judge=count(
             parameters,
             _sizes,
-            tolerance=1e-12,
-            sheet=lambda: (12, 384, 2),
+            first=(12, 384, 2),
+            sizes=("depth", "width", "patch"),
             slips=(
+                Slip("weights of the blocks alone", lambda depth, width, patch: 18 * depth * width**2,
+                     "only the weights of the blocks (18 D^2): biases and both ends are missing"),
                 Slip("biases forgotten", partial(parameters, biases=0),
                      "these are the weights alone; every linear map has a bias too"),
                 Slip("null label forgotten", partial(parameters, null=0),
@@ -425,15 +528,24 @@ EXERCISES = (
     Exercise(
         id="9.3",
         title="Count the MACs",
-        goal="count the multiplications of the blocks, and see what the square of the tokens does",
+        goal="count the multiplications of a whole model, and see what the square of the tokens does",
         difficulty=2,
         minutes=8,
-        judge=function(
+        judge=count(
             macs,
             _mac_sizes,
-            tolerance=1e-12,
-            sheet=lambda: (12, 384, 256),
+            first=(12, 384, 256, 2),
+            sizes=("depth", "width", "tokens", "patch"),
             slips=(
+                Slip("blocks alone", partial(macs, ends=0),
+                     "these are the blocks; patches, time and the final layer are missing"),
+                Slip("final modulation forgotten", partial(macs, last=0),
+                     "the final layer has a map of the condition too, to shift and scale, once a clip"),
+                Slip("time forgotten", partial(macs, timed=0), "the two maps of the time are missing"),
+                Slip("scores in one block", partial(macs, scored=1), "scores counted in one block only"),
+                Slip("18 for every token", partial(macs, modulated="tokens", mixing=0),
+                     "18 D^2 for every token: the map of the condition works once a clip, and scores and mixing "
+                     "are missing"),
                 Slip("FLOPs", partial(macs, times=2),
                      "these are FLOPs; a multiplication and its addition count as one MAC"),
                 Slip("no square", partial(macs, square=False),
@@ -443,21 +555,23 @@ EXERCISES = (
                 Slip("scores forgotten", partial(macs, mixing=0),
                      "these are the linear maps; the scores and the mixing of attention are missing"),
                 Slip("modulation for each token", partial(macs, modulated="tokens"),
-                     "the modulation is worked out once for a clip, not once for a token"),
-                Slip("modulation forgotten", partial(macs, modulated=0), "the map of the condition is missing"),
+                     "18 D^2 for every token: the map of the condition works once a clip"),
+                Slip("modulation forgotten", partial(macs, modulated=0),
+                     "the maps of the condition in the blocks are missing"),
                 Slip("three maps of attention", partial(macs, projections=3),
                      "attention has a fourth map, the one after the heads"),
                 Slip("MLP that does not widen", partial(macs, mlp=2),
                      "the MLP goes to four times the width and back"),
                 Slip("MLP one way", partial(macs, mlp=4), "the MLP widens and narrows: two maps"),
-                Slip("one block", lambda depth, width, tokens: macs(1, width, tokens),
-                     "that is one block; there are `depth` of them"),
+                Slip("one block", lambda depth, *others: macs(1, *others),
+                     "one block was counted; there are `depth` of them"),
             ),
         ),
         hints=(
             "A map from n to m numbers costs n m MACs for each token that goes through it.",
             "Scores: tokens x tokens pairs, `width` MACs each (all heads together). Mixing: the same again.",
-            "The condition goes through its map once, whatever the number of tokens.",
+            "The condition goes through its maps once, whatever the number of tokens: 6 width^2 a block, 2 width^2 in "
+            "the final layer. So does the time: 256 -> width -> width.",
         ),
     ),
     Exercise(
@@ -487,6 +601,8 @@ EXERCISES = (
                 Variant("exact GELU", {"curve": "erf"}, "this is the exact GELU; DiT has the one with tanh"),
                 Variant("ReLU", {"curve": "relu"}, "the curve of the MLP is ReLU; it is GELU, the one with tanh"),
                 Variant("MLP before attention", {"mlp_first": True}, "the MLP comes first; it is attention's turn"),
+                Variant("first half lost", {"lost": True},
+                        "the MLP's answer was added to x as it came in; add x1, or what attention said is lost"),
                 Variant("side by side", {"parallel": True},
                         "the MLP looks at the tokens from before attention; it comes after it"),
                 Variant("SiLU forgotten", {"silu": False}, "the SiLU before the map of the condition is missing"),
@@ -495,8 +611,9 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "In __init__: norm1, attn, norm2, mlp with fc1 and fc2, adaLN_modulation (a SiLU and a linear map, started "
-            "at zero). LayerNorm: elementwise_affine=False, eps=1e-6.",
+            "In __init__: norm1, attn, norm2, mlp with fc1 and fc2, and adaLN_modulation, a SiLU and a linear map.",
+            "LayerNorm(dim, elementwise_affine=False, eps=1e-6), twice. GELU(approximate='tanh'). The map of the "
+            "condition is Linear(dim, 6 * dim); nn.init.zeros_ sets its weight and its bias to zero.",
             "In forward: adaLN_modulation(c).chunk(6, dim=1) gives shift, scale, gate for attention, then for the MLP. "
             "Each is (B, D): unsqueeze(1) makes it fit the tokens.",
             "x = x + gate * attn(norm1(x) * (1 + scale) + shift), and the same again with norm2, mlp and the other "
@@ -509,24 +626,14 @@ EXERCISES = (
         goal="find out what a model lacks by what it does",
         difficulty=2,
         minutes=8,
-        judge=values(
+        judge=each_letter(
             _missing,
-            names=("a", "b", "c", "d"),
+            RUNG_SAYS,
             slips=(
-                Slip("a: no MLP", lambda: _missing(a=5),
-                     "without the second layer of the MLP queries would still get a slope"),
-                Slip("a: residual", lambda: _missing(a=4), "a gives x back when the condition layer is at zero"),
-                Slip("b: no MLP", lambda: _missing(b=5), "b cannot know the order; no MLP could tell it"),
-                Slip("c: 1 + scale", lambda: _missing(c=2),
-                     "with scale in place of 1 + scale the tokens would still be brought to one size first"),
-                Slip("d: normalise", lambda: _missing(d=1),
-                     "c and d both grow in the third line, but only one of the two also loses x"),
-                Slip("d: 1 + scale", lambda: _missing(d=2),
-                     "gates at zero would give x back, whatever is done to the scale; d loses x"),
                 Slip("a and b changed places", lambda: _missing(a=6, b=3),
                      "a and b have changed places: shuffled tokens and slopes are two questions"),
                 Slip("c and d changed places", lambda: _missing(c=4, d=1),
-                     "c and d have changed places: which of them grows without bound, which one loses x?"),
+                     "c and d have changed places: which of them only grows, which one also loses x?"),
             ),
         ),
         hints=(

@@ -239,8 +239,9 @@
     report.text = `In ${part.name}${place && ", "}${place}: ${says}`;
     const all = (part.rows.length - (part.printed || 0)) * part.columns.length, many = report.wrong.length;
     if (all > 1) report.text += `. ${many} of ${Math.max(all, many)} cells ${many === 1 ? "is" : "are"} wrong`;
-    report.text += ".";
     const found = explain(board, part, own, wrong);
+    if (all === 1 && !found && typeof number === "number") report.text += ", which is wrong";
+    report.text += ".";
     if (found) {
       report.slip = found[0];
       report.text += ` Probably: ${found[1]}.`;
