@@ -351,7 +351,8 @@ def test_every_slip_of_every_sheet_gets_its_name(tmp_path):
         if id in ("1.13", "3.6", "3.7"):  # the slips of 1.13 are those of 1.1 to 1.9; 3.6, 3.7 need torch's weights
             continue
         for number, (slip, answer) in enumerate(exercise.judge.wrong_answers().items()):
-            if "_Ours" not in type(answer).__name__ and not callable(answer):
+            parts = answer if isinstance(answer, tuple) else (answer,)  # functions are for --run
+            if "_Ours" not in type(answer).__name__ and not any(map(callable, parts)):
                 write(tmp_path, {f"{id} {number}.ipynb": code(in_cells(exercise, answer))})
                 wanted[f"{id} {number}.ipynb"] = (id, slip)
     found = {row.file: (row.exercise.split()[0], row.slip) for row in grading.grade(tmp_path)[0]
