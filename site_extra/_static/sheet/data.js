@@ -306,7 +306,7 @@ window.ditcourseSheets = {"forms":{"sora":{"title":"Sora's DiT by hand","given":
 "block_x2":{"label":"9","name":"Gate and residual","meaning":"Again a gate, and again added to what was there. This goes to the next block.","formula":"<var>x</var><sub>2</sub> = <var>x</var><sub>1</sub> + gate · mlp"}},
 "given":{"x":{"about":"three tokens of two numbers","rows":["row 1","row 2"],"columns":["F1","F2","F3"]},
 "ada":{"about":"shift, scale and gate, made of the condition","rows":["row 1","row 2"],"columns":["shift msa","scale msa","gate msa","shift mlp","scale mlp","gate mlp"]},
-"A":{"about":"who listens to whom: a column for the token that listens","rows":["F1","F2","F3"],"columns":["F1","F2","F3"]},
+"A":{"about":"who listens to whom","rows":["F1","F2","F3"],"columns":["F1","F2","F3"]},
 "W_1":{"about":"first layer of the MLP","rows":["row 1","row 2","row 3"],"columns":["row 1","row 2"]},
 "b_1":{"about":"its bias","rows":["row 1","row 2","row 3"],"columns":["bias"]},
 "W_2":{"about":"second layer of the MLP","rows":["row 1","row 2"],"columns":["row 1","row 2","row 3"]},
