@@ -53,8 +53,8 @@ STEPS = (
         "encoder", "Visual encoder", 2, 3, "Shrink each patch",
         "Four pixels become two latent numbers; what is clipped here is lost.",
         "A real encoder is a deep network trained beforehand; here it is one layer, and given.",
-        "encode", "ditcourse.model.dit.PatchEmbed",
-        note="nearest: it embeds patches; the mini world works on pixels, without an encoder",
+        "encode", "ditcourse.model.autoencoder.Encoder",
+        note="of Skyworld, chapter 12; the miniature works on pixels, without an encoder",
     ),
     Step(
         "noise", "Add noise", 3, 4, "Add noise",
@@ -120,8 +120,8 @@ STEPS = (
         "decode", "Visual decoder", 12, 13, "Back to pixels",
         "Two latent numbers become four pixels.",
         "A real decoder is a deep network trained together with the encoder.",
-        "decode", "ditcourse.model.dit.FinalLayer",
-        note="nearest: from token to the pixels of its patch; the mini world has no decoder",
+        "decode", "ditcourse.model.autoencoder.Decoder",
+        note="of Skyworld, chapter 12; the miniature has no decoder",
     ),
     Step(
         "video", "Video", 13, 14, "Put the frames together",

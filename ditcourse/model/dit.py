@@ -114,6 +114,8 @@ class DiT(nn.Module):
     nothing, and it changes nothing elsewhere.
     """
 
+    config_class = DiTConfig  # what `load_weights` reads config.json into
+
     def __init__(self, config: DiTConfig):
         super().__init__()
         self.config = config

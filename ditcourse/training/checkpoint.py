@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save
+from torch import nn
 
-from ditcourse.model.dit import DiT, DiTConfig
+from ditcourse.model.dit import DiT
 from ditcourse.training import distributed
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -23,8 +24,11 @@ KEEP = 2  # checkpoints of a run: the last, and the one before it in case the la
 # --- weights: what a sampler needs
 
 
-def save_weights(model: DiT, folder: str | Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write model.safetensors (in dtype) and config.json into folder, each by replacing the old file in one move."""
+def save_weights(model: nn.Module, folder: str | Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write model.safetensors (in dtype) and config.json into folder, each by replacing the old file in one move.
+
+    model: a DiT, an Autoencoder, or another module with a dataclass for its `config`.
+    """
     tensors = {
         name: tensor.detach().cpu().to(dtype).contiguous()
         for name, tensor in distributed.whole_state(model).items()
@@ -37,8 +41,8 @@ def save_weights(model: DiT, folder: str | Path, dtype: torch.dtype = torch.floa
     write_whole(folder / CONFIG, (json.dumps(asdict(model.config), indent=2) + "\n").encode())
 
 
-def load_weights(folder: str | Path) -> DiT:
-    """The model that `save_weights` wrote, in float32 and in eval mode.
+def load_weights(folder: str | Path, kind: type[nn.Module] = DiT) -> nn.Module:
+    """The model of this kind (DiT, Autoencoder) that `save_weights` wrote: in float32, in eval mode, frozen.
 
     Raises FileNotFoundError or ValueError, naming the file, where it is missing, damaged or of another shape.
     """
@@ -47,7 +51,7 @@ def load_weights(folder: str | Path) -> DiT:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {folder}")
     try:
-        model = DiT(DiTConfig.from_dict(json.loads((folder / CONFIG).read_text())))
+        model = kind(kind.config_class.from_dict(json.loads((folder / CONFIG).read_text())))
         model.load_state_dict(load_file(folder / WEIGHTS))  # copies into float32
     except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"the weights in {folder} cannot be used: {error}") from error

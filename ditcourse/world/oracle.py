@@ -4,23 +4,12 @@ It knows only the renderer's palette and shapes, so it cannot flatter a model. O
 must be right every time; the tests check that first.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ditcourse.world.prompts import ATTRIBUTES
 from ditcourse.world.scene import BACKGROUND, PALETTE, coverage
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a clip shows, and how sure the oracle is of each attribute (0 a toss-up, 1 beyond doubt)."""
-
-    shape: str
-    colour: str
-    direction: str
-    confidence: dict[str, float]
+from ditcourse.world.world import Reading
 
 
 def read(clips: Tensor) -> list[Reading]:
@@ -32,22 +21,17 @@ def read(clips: Tensor) -> list[Reading]:
     centre = _centroids(mask)
     direction, direction_confidence = _read_direction(centre)
     shape, shape_confidence = _read_shape(mask, centre)
+    answers = {
+        "shape": (shape, shape_confidence),
+        "colour": (colour, colour_confidence),
+        "direction": (direction, direction_confidence),
+    }
     return [
         Reading(
-            ATTRIBUTES["shape"][s],
-            ATTRIBUTES["colour"][c],
-            ATTRIBUTES["direction"][d],
-            {"shape": round(cs, 3), "colour": round(cc, 3), "direction": round(cd, 3)},
+            {name: ATTRIBUTES[name][int(index[row])] for name, (index, _) in answers.items()},
+            {name: round(confidence[row].item(), 3) for name, (_, confidence) in answers.items()},
         )
-        for s, c, d, cs, cc, cd in zip(
-            shape.tolist(),
-            colour.tolist(),
-            direction.tolist(),
-            shape_confidence.tolist(),
-            colour_confidence.tolist(),
-            direction_confidence.tolist(),
-            strict=True,
-        )
+        for row in range(len(clips))
     ]
 
 

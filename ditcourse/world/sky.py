@@ -1,7 +1,5 @@
 """Skyworld's painter: a subject that moves across a sky, anti-aliased, all clips of a batch at once.
 
-Begun, and used by nothing yet: captions, splits and the oracle for it are still to come.
-
 Lengths are in half-heights of the picture: x and y run from -1 to 1, y downwards; a pixel is 2 / H wide.
 """
 
@@ -12,12 +10,14 @@ import math
 import torch
 from torch import Tensor
 
-SUBJECTS = ("dragon", "bird", "kite", "balloon", "star", "moon")
+from ditcourse.world.sky_words import ATTRIBUTES, compositions, parse, random_captions, random_picks
+
+SUBJECTS = ATTRIBUTES["subject"]
 COLOURS = {
     "red": (0.90, 0.16, 0.18), "golden": (1.00, 0.76, 0.16), "green": (0.16, 0.70, 0.32),
     "blue": (0.14, 0.34, 0.90), "white": (0.97, 0.97, 0.97), "violet": (0.62, 0.25, 0.80),
 }  # fmt: skip
-MOTIONS = ("left", "right", "up", "down", "circles", "hovers")
+MOTIONS = ATTRIBUTES["motion"]
 SKIES = {  # colours at the top, in the middle, at the horizon
     "noon": ((0.33, 0.62, 0.93), (0.55, 0.78, 0.97), (0.82, 0.92, 0.99)),
     "sunset": ((0.35, 0.36, 0.62), (0.93, 0.62, 0.38), (1.00, 0.84, 0.47)),
@@ -27,50 +27,53 @@ SKIES = {  # colours at the top, in the middle, at the horizon
 }  # fmt: skip
 
 
-# --- signed distances: negative inside. p (..., 2)
+# --- signed distances: negative inside. p is the pair (x, y), tensors of one shape
 
 
-def circle(p: Tensor, centre, radius) -> Tensor:
-    return (p - _at(centre, p)).norm(dim=-1) - radius
+def circle(p, centre, radius) -> Tensor:
+    (x, y), (cx, cy) = p, _at(centre, p)
+    return ((x - cx).square() + (y - cy).square()).sqrt() - radius
 
 
-def capsule(p: Tensor, a, b, ra, rb=None) -> Tensor:
+def capsule(p, a, b, ra, rb=None) -> Tensor:
     """A stroke from a to b whose radius goes from ra to rb."""
-    a, b = _at(a, p), _at(b, p)
-    h = (((p - a) * (b - a)).sum(-1) / (b - a).square().sum(-1).clamp(min=1e-9)).clamp(0, 1)
-    return (p - a - h[..., None] * (b - a)).norm(dim=-1) - (ra if rb is None else ra + (rb - ra) * h)
+    squared, h = _to_edge(p, _at(a, p), _at(b, p))
+    return squared.sqrt() - (ra if rb is None else ra + (rb - ra) * h)
 
 
-def polygon(p: Tensor, corners: list) -> Tensor:
+def polygon(p, corners: list) -> Tensor:
     """Any simple polygon."""
     corners = [_at(corner, p) for corner in corners]
     distance, inside = None, None
     for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
-        edge, to = b - a, p - a
-        h = ((to * edge).sum(-1) / edge.square().sum(-1).clamp(min=1e-9)).clamp(0, 1)
-        d = (to - h[..., None] * edge).square().sum(-1)
-        distance = d if distance is None else torch.minimum(distance, d)
-        up, down = (a[..., 1] <= p[..., 1]), (b[..., 1] <= p[..., 1])
-        left = edge[..., 0] * to[..., 1] - edge[..., 1] * to[..., 0] > 0
-        cross = (up & ~down & left) | (~up & down & ~left)
+        squared, _ = _to_edge(p, a, b)
+        distance = squared if distance is None else torch.minimum(distance, squared)
+        crosses = (a[1] <= p[1]) != (b[1] <= p[1])
+        right = (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]) > 0
+        cross = crosses & (right == (b[1] > a[1]))
         inside = cross if inside is None else inside ^ cross
     return distance.sqrt() * torch.where(inside, -1.0, 1.0)
 
 
-def _at(point, p: Tensor) -> Tensor:
-    """A point, two numbers or two tensors (B, T), ready to be subtracted from p (B, T, H, W, 2)."""
-    if isinstance(point, Tensor):
-        return point
-    x, y = (torch.as_tensor(value, dtype=p.dtype, device=p.device) for value in point)
-    x, y = torch.broadcast_tensors(x, y)
-    return torch.stack([x, y], dim=-1).reshape(*x.shape, *[1] * (2 if x.dim() else 0), 2)
+def _to_edge(p, a, b) -> tuple[Tensor, Tensor]:
+    """Squared distance from p to the edge from a to b, and how far along it the nearest point lies (0 to 1)."""
+    ex, ey, x, y = b[0] - a[0], b[1] - a[1], p[0] - a[0], p[1] - a[1]
+    h = ((x * ex + y * ey) / (ex * ex + ey * ey).clamp(min=1e-9)).clamp(0, 1)
+    return (x - h * ex).square() + (y - h * ey).square(), h
+
+
+def _at(point, p) -> tuple[Tensor, Tensor]:
+    """A point, two numbers or two tensors (B, T), ready to be subtracted from p's (B, T, H, W)."""
+    both = (torch.as_tensor(value, dtype=p[0].dtype, device=p[0].device) for value in point)
+    return tuple(value[..., None, None] if value.dim() else value for value in both)
 
 
 def union(*parts: Tensor) -> Tensor:
     return torch.stack(torch.broadcast_tensors(*parts)).amin(0)
 
 
-# --- subjects: p (B, T, H, W, 2) in the subject's own frame (size about 1, looking right), phase (B, T) of its beat
+# --- subjects: p = (x, y), each (B, T, H, W), in the subject's own frame (size about 1, looking right);
+# phase (B, T) of its beat
 
 
 def dragon(p, phase):
@@ -131,13 +134,60 @@ def moon(p, phase):
 SHAPES = {"dragon": dragon, "bird": bird, "kite": kite, "balloon": balloon, "star": star, "moon": moon}
 
 
+# --- clips and captions
+
+CLIP_SIZE = (3, 16, 64, 64)  # C, T, H, W: 196,608 values, as many as in the DiT paper's 256 x 256 x 3
+
+
+def render(
+    prompts: list[str], generator: torch.Generator, size: tuple[int, int, int] = CLIP_SIZE[1:], device="cpu"
+) -> Tensor:
+    """Clips (B, 3, T, H, W) in [-1, 1] for prompts; what a prompt leaves open, and all nuisances, by the dice.
+
+    Any size (T, H, W). Raises ValueError for a prompt that names two values of one attribute.
+    """
+    every = torch.tensor([_numbers(values) for values in compositions()])  # (1080, 4)
+    picks = []
+    for prompt in prompts:
+        fits = torch.ones(len(every), dtype=torch.bool)
+        for name, value in parse(prompt).items():
+            fits &= every[:, list(ATTRIBUTES).index(name)] == ATTRIBUTES[name].index(value)
+        fitting = every[fits]
+        picks.append(fitting[torch.randint(len(fitting), (1,), generator=generator)])
+    return paint(torch.cat(picks) if picks else every[:0], generator, size, device)
+
+
+def random_clips(
+    count: int,
+    generator: torch.Generator,
+    split: str = "train",
+    size: tuple[int, int, int] = CLIP_SIZE[1:],
+    device="cpu",
+) -> tuple[Tensor, list[str]]:
+    """Clips (count, 3, T, H, W) of a split's compositions drawn at random, and sentences for them (some partial)."""
+    picks = random_picks(count, generator, split)
+    prompts = random_captions(picks, generator)
+    return paint(picks, generator, size, device), prompts
+
+
+def _numbers(values: tuple[str, ...]) -> list[int]:
+    return [ATTRIBUTES[name].index(value) for name, value in zip(ATTRIBUTES, values, strict=True)]
+
+
 # --- the scene
 
 
-def paint(picks: Tensor, generator: torch.Generator, size=(16, 64, 64), device="cpu") -> Tensor:
+def paint(
+    picks: Tensor,
+    generator: torch.Generator,
+    size: tuple[int, int, int] = CLIP_SIZE[1:],
+    device="cpu",
+    shapes: dict = SHAPES,
+) -> Tensor:
     """Clips (B, 3, T, H, W) in [-1, 1] for picks (B, 4): subject, colour, motion, sky. The rest is the dice's.
 
-    Place, size, speed, beat, clouds and light vary from clip to clip; the caption does not mention them.
+    Place, size, speed, beat, clouds and light vary from clip to clip; the caption does not mention them. Subject k is
+    the k-th of shapes, each a function (p, phase) -> signed distance (see `dragon`); subject -1 is an empty sky.
     """
     B, (T, H, W) = len(picks), size
     dice = torch.rand(B, 24, generator=generator).to(device)
@@ -147,31 +197,30 @@ def paint(picks: Tensor, generator: torch.Generator, size=(16, 64, 64), device="
         ((torch.arange(W, device=device) + 0.5) * 2 / W - 1) * W / H,
         indexing="ij",
     )
-    grid = torch.stack([x, y], dim=-1)  # (H, W, 2)
     time = torch.linspace(0, 1, T, device=device)
-    picture = _sky(picks[:, 3], grid, time, dice[:, 12:], generator)
+    picture = _sky(picks[:, 3], x, y, time, dice[:, 12:], generator)
     centre, facing = _way(picks[:, 2], time, dice, W / H)
     radius = 0.27 + 0.09 * dice[:, 0]
     radius = torch.where(picks[:, 0] == SUBJECTS.index("dragon"), 1.25 * radius, radius)  # long and thin
     phase = 2 * math.pi * ((1.5 + 1.5 * dice[:, 1, None]) * time + dice[:, 2, None])  # (B, T)
     inks = torch.tensor(list(COLOURS.values()), device=device)[picks[:, 1]]
-    for k, shape in enumerate(SHAPES.values()):
+    for k, shape in enumerate(shapes.values()):
         rows = (picks[:, 0] == k).nonzero().squeeze(1)
         if not len(rows):
             continue
         r = radius[rows, None, None, None]
-        local = (grid - centre[rows][:, :, None, None]) / r[..., None]  # (b, T, H, W, 2)
-        turned = torch.stack([local[..., 0] * facing[rows][:, None, None, None], local[..., 1]], dim=-1)
-        distance = shape(turned, phase[rows]) * r
-        picture[rows] = _ink(picture[rows], distance, local, inks[rows], 2 / H)
+        across = (x - centre[0][rows, :, None, None]) / r * facing[rows, None, None, None]  # (b, T, H, W)
+        below = ((y - centre[1][rows, :, None, None]) / r).expand_as(across)
+        distance = shape((across, below), phase[rows]) * r
+        picture[rows] = _ink(picture[rows], distance, below, inks[rows], 2 / H)
     return (picture * 2 - 1).clamp(-1, 1)
 
 
-def _ink(picture, distance, local, ink, pixel):
+def _ink(picture, distance, below, ink, pixel):
     """Lay the subject over the sky: a dark rim, and lighter above than below."""
     body = (0.5 - distance / pixel).clamp(0, 1)[:, None]
     rim = (0.5 - (distance - 0.6 * pixel) / pixel).clamp(0, 1)[:, None]
-    light = (1.06 - 0.16 * (local[..., 1] + 0.3)).clamp(0.80, 1.12)[:, None]
+    light = (1.06 - 0.16 * (below + 0.3)).clamp(0.80, 1.12)[:, None]
     colour = (ink[:, :, None, None, None] * light).clamp(0, 1)
     dark = 0.35 * ink[:, :, None, None, None] * torch.ones_like(light)
     picture = picture * (1 - 0.75 * rim) + dark * 0.75 * rim
@@ -179,7 +228,7 @@ def _ink(picture, distance, local, ink, pixel):
 
 
 def _way(motion, time, dice, aspect):
-    """Centres (B, T, 2) of the subject, and which way it faces, (B,) 1 or -1."""
+    """Centres of the subject, x and y, each (B, T), and which way it faces, (B,) 1 or -1."""
     B = len(motion)
     u, v, w, speed = (2 * dice[:, k, None] - 1 for k in (3, 4, 5, 6))
     travel = 0.55 + 0.15 * speed  # half of the way
@@ -198,58 +247,54 @@ def _way(motion, time, dice, aspect):
     rows = torch.arange(B, device=motion.device)
     facing = torch.where(dice[:, 10] < 0.5, -1.0, 1.0)
     facing = torch.where(motion == 0, -1.0, torch.where(motion == 1, 1.0, facing))
-    return torch.stack([x[rows, motion] * aspect, y[rows, motion]], dim=-1), facing
+    return (x[rows, motion] * aspect, y[rows, motion]), facing
 
 
-def _sky(sky, grid, time, dice, generator):
+def _sky(sky, x, y, time, dice, generator):
     """(B, 3, T, H, W) in [0, 1]: a gradient, and what belongs to each sky: sun, clouds, stars, lightning."""
-    H, W = grid.shape[:2]
-    B, T, device = len(sky), len(time), grid.device
+    (H, W), (B, T), device = x.shape, (len(sky), len(time)), x.device
+    aspect = W / H
     bands = torch.tensor(list(SKIES.values()), device=device)[sky]  # (B, 3 heights, 3 colours)
-    down = (grid[:, :, 1] + 1) / 2  # 0 at the top, 1 at the horizon
+    down = (y + 1) / 2  # 0 at the top, 1 at the horizon
     a, b = (1 - 2 * down).clamp(0, 1), (2 * down - 1).clamp(0, 1)
     weights = torch.stack([a, 1 - a - b, b])  # (3, H, W)
-    picture = torch.einsum("bkc,khw->bchw", bands, weights)[:, :, None].expand(B, 3, T, H, W).clone()
-    picture *= 0.94 + 0.12 * dice[:, 0].reshape(-1, 1, 1, 1, 1)
+    picture = torch.einsum("bkc,khw->bchw", bands, weights)
+    picture = (picture * (0.94 + 0.12 * dice[:, 0, None, None, None]))[:, :, None]
 
     drift = (dice[:, 1, None] - 0.5) * 0.5 * time  # clouds move a little, (B, T)
-    cover = torch.zeros(B, T, H, W, device=device)
+    far = torch.full((B, T, H, W), 1.0, device=device)  # squared distance to the nearest puff, in its radii
     for k in range(3):
-        x0, y0 = 2.4 * dice[:, 2 + k, None] - 1.2 + drift, (1.5 * dice[:, 5 + k] - 0.8)[:, None] + 0 * drift
+        x0, y0 = 2.4 * dice[:, 2 + k, None] - 1.2 + drift, 1.5 * dice[:, 5 + k] - 0.8
         for dx, dy, r in ((-0.20, 0.03, 0.16), (0.0, -0.03, 0.22), (0.20, 0.03, 0.17), (0.36, 0.06, 0.11)):
-            centre = torch.stack([x0 + dx, y0 + dy], dim=-1)[:, :, None, None]
-            off = (grid - centre) * torch.tensor([1.0, 1.9], device=device)
-            cover = torch.maximum(cover, (1.0 - off.norm(dim=-1) / r).clamp(0, 1).sqrt())
+            across = ((x[0] - (x0 + dx)[..., None]) / r).square()  # (B, T, W)
+            below = (1.9 * (y[:, 0] - (y0 + dy)[:, None]) / r).square()  # (B, H)
+            far = torch.minimum(far, across[:, :, None, :] + below[:, None, :, None])
+    cover = (1 - far.sqrt()).sqrt()
     tint = torch.tensor([[1, 1, 1], [1.0, 0.80, 0.62], [0.72, 0.30, 0.34], [0.13, 0.16, 0.28], [0.20, 0.22, 0.26]],
                         device=device)[sky]  # fmt: skip
     thick = torch.tensor([0.75, 0.55, 0.45, 0.5, 0.9], device=device)[sky]
-    share = cover[:, None] * thick.reshape(-1, 1, 1, 1, 1)
-    picture = picture * (1 - share) + tint[:, :, None, None, None] * share
+    share = (cover * thick[:, None, None, None])[:, None]
+    picture = picture + (tint[:, :, None, None, None] - picture) * share
 
     night = (sky == 3).nonzero().squeeze(1)
     if len(night):  # stars that twinkle
         places = torch.rand(len(night), 40, 4, generator=generator).to(device)
-        for k in range(40):
-            centre = places[:, k, None, None, :2] * 2 - 1
-            near = (1 - (grid - centre * torch.tensor([W / H, 1.0], device=device)).norm(dim=-1) * H / 3).clamp(0, 1)
-            blink = 0.55 + 0.45 * (2 * math.pi * (2 * time[None] + places[:, k, 2, None])).sin()
-            bright = (0.35 + 0.65 * places[:, k, 3, None]) * blink
-            picture[night] += near[:, None, None] * bright[:, None, :, None, None]
+        sx, sy = (2 * places[..., 0] - 1) * aspect, 2 * places[..., 1] - 1
+        away = ((x - sx[..., None, None]).square() + (y - sy[..., None, None]).square()).sqrt()
+        blink = 0.55 + 0.45 * (2 * math.pi * (2 * time + places[..., 2, None])).sin()
+        bright = (0.35 + 0.65 * places[..., 3, None]) * blink  # (b, 40, T)
+        picture[night] += torch.einsum("bkhw,bkt->bthw", (1 - away * H / 3).clamp(0, 1), bright)[:, None]
     low = (sky == 1).nonzero().squeeze(1)
     if len(low):  # a low sun with a glow
-        centre = torch.stack([1.4 * dice[low, 8] - 0.7, 0.45 + 0.3 * dice[low, 9]], dim=-1)[:, None, None]
-        away = (grid - centre).norm(dim=-1)
-        glow = (0.55 * (-2.2 * away).exp() + (1 - (away - 0.22) * H / 2).clamp(0, 1))[:, None, None].clamp(0, 1)
+        sx, sy = 1.4 * dice[low, 8, None, None] - 0.7, 0.45 + 0.3 * dice[low, 9, None, None]
+        away = ((x - sx).square() + (y - sy).square()).sqrt()
+        glow = (0.55 * (-2.2 * away).exp() + (1 - (away - 0.22) * H / 2).clamp(0, 1)).clamp(0, 1)[:, None, None]
         sun = torch.tensor([1.0, 0.93, 0.70], device=device)[:, None, None, None]
-        picture[low] = picture[low] * (1 - glow) + sun * glow
+        picture[low] = picture[low] + (sun - picture[low]) * glow
     storm = (sky == 4).nonzero().squeeze(1)
     if len(storm):  # a flash of lightning, and rain
-        at = dice[storm, 10, None]
-        flash = 0.38 * (-(((time[None] - at) * 14) ** 2)).exp()
-        picture[storm] += flash[:, None, :, None, None]
-        slant = grid[..., 0] * 5.2 + grid[..., 1] * 1.3
-        fall = (3 * grid[..., 1])[None, None] - 7 * time[None, :, None, None]
-        rain = ((2 * math.pi * (slant[None, None] + dice[storm, 11, None, None, None])).sin().clamp(min=0) ** 12
-                * (2 * math.pi * fall).sin().clamp(min=0))  # fmt: skip
-        picture[storm] += 0.16 * rain[:, None]
+        flash = 0.38 * (-(((time - dice[storm, 10, None]) * 14) ** 2)).exp()
+        slant = (2 * math.pi * (x * 5.2 + y * 1.3 + dice[storm, 11, None, None])).sin().clamp(min=0) ** 12
+        fall = (2 * math.pi * (3 * y - 7 * time[:, None, None])).sin().clamp(min=0)
+        picture[storm] += (flash[..., None, None] + 0.16 * slant[:, None] * fall)[:, None]
     return picture.clamp(0, 1)

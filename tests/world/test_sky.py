@@ -3,7 +3,20 @@
 import pytest
 import torch
 
-from ditcourse.world.sky import COLOURS, MOTIONS, SHAPES, SKIES, SUBJECTS, capsule, circle, paint, polygon
+from ditcourse.world import sky_words
+from ditcourse.world.sky import (
+    COLOURS,
+    MOTIONS,
+    SHAPES,
+    SKIES,
+    SUBJECTS,
+    capsule,
+    circle,
+    paint,
+    polygon,
+    random_clips,
+    render,
+)
 
 
 def dice(seed=0):
@@ -49,7 +62,7 @@ def test_the_subject_stays_in_the_picture_and_moves_as_it_should(motion):
     where = torch.arange(64.0)
     x, y = (mask.sum(2) * where).sum(2) / area, (mask.sum(3) * where).sum(2) / area
     across, down = x[:, -1] - x[:, 0], y[:, -1] - y[:, 0]
-    far = {"left": -across, "right": across, "up": -down, "down": down}
+    far = {"left": -across, "right": across, "rises": -down, "falls": down}
     name = MOTIONS[motion]
     if name in far:
         assert (far[name] > 18).all() and (far[name] > 2 * (down if name in ("left", "right") else across).abs()).all()
@@ -60,12 +73,61 @@ def test_the_subject_stays_in_the_picture_and_moves_as_it_should(motion):
         assert (torch.maximum(*spread) < 12).all()
 
 
+def test_an_empty_sky_and_a_subject_of_ones_own():
+    chosen = picks(4, seed=1)
+    nobody, new = chosen.clone(), chosen.clone()
+    nobody[:, 0], new[:, 0] = -1, len(SUBJECTS)
+    shapes = {**SHAPES, "disc": lambda p, phase: circle(p, (0.0, 0.0), 0.8)}
+    sky, disc = paint(nobody, dice(5)), paint(new, dice(5), shapes=shapes)
+    covered = (sky != disc).any(1).float().mean((2, 3))  # (B, T)
+    radius = 0.27 + 0.09 * torch.rand(4, 24, generator=dice(5))[:, :1]
+    radius = 0.8 * radius + (0.6 + 0.5) * 2 / 64  # the rim, and half a pixel of anti-aliasing
+    expected = torch.pi * radius**2 / 4  # of a picture of 2 x 2
+    assert ((covered - expected).abs() < 0.1 * expected).all()
+
+
+def test_a_rendering_shows_what_its_prompt_names():
+    clips = render(["a red moon", "a red moon", ""], dice(0), (4, 32, 32))
+    assert clips.shape == (3, 3, 4, 32, 32) and not torch.equal(clips[0], clips[1])
+    with pytest.raises(ValueError, match="more than one subject: moon, star"):
+        render(["a moon and a star"], dice(0))
+    assert render([], dice(0)).shape == (0, 3, 16, 64, 64)
+
+
+def test_random_clips_keep_to_their_split_and_the_same_dice_give_the_same():
+    for split in ("train", "held-out"):
+        clips, prompts = random_clips(40, dice(3), split, (2, 16, 16))
+        again, same = random_clips(40, dice(3), split, (2, 16, 16))
+        assert torch.equal(clips, again) and prompts == same and clips.shape == (40, 3, 2, 16, 16)
+        for prompt in prompts:
+            named = sky_words.parse(prompt)
+            if len(named) == 4:
+                assert sky_words.held_out(tuple(named[name] for name in sky_words.ATTRIBUTES)) == (split == "held-out")
+
+
 def test_distances_of_simple_shapes():
-    p = torch.rand(200, 2, generator=dice()) * 4 - 2
-    square = polygon(p, [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
+    p = torch.rand(2, 200, generator=dice()) * 4 - 2
+    x, y = p.reshape(2, 200, 1, 1)  # as wide as pictures
+    square = polygon((x, y), [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]).flatten()
     q = p.abs() - 1
-    torch.testing.assert_close(square, q.clamp(min=0).norm(dim=1) + q.amax(1).clamp(max=0), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(circle(p, (0.5, 0.0), 0.3), (p - torch.tensor([0.5, 0.0])).norm(dim=1) - 0.3)
-    stroke = capsule(p, (-1.0, 0.0), (1.0, 0.0), 0.2)
-    nearest = torch.stack([p[:, 0].clamp(-1, 1), torch.zeros(200)], 1)
-    torch.testing.assert_close(stroke, (p - nearest).norm(dim=1) - 0.2)
+    torch.testing.assert_close(square, q.clamp(min=0).norm(dim=0) + q.amax(0).clamp(max=0), rtol=1e-4, atol=1e-5)
+    away = (p - torch.tensor([[0.5], [0.0]])).norm(dim=0) - 0.3
+    torch.testing.assert_close(circle((x, y), (0.5, 0.0), 0.3).flatten(), away)
+    stroke = capsule((x, y), (-1.0, 0.0), (1.0, 0.0), 0.2).flatten()
+    nearest = torch.stack([p[0].clamp(-1, 1), torch.zeros(200)])
+    torch.testing.assert_close(stroke, (p - nearest).norm(dim=0) - 0.2)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_subject_is_a_distance_and_fits_its_frame(name):
+    """Its length of gradient is at most one, it lies within 1.32 of the middle, and it is neither a dot nor a blot."""
+    side = torch.linspace(-1.6, 1.6, 161)
+    y, x = torch.meshgrid(side, side, indexing="ij")
+    phase = torch.rand(2, 3, generator=dice(1)) * 6
+    distance = SHAPES[name]((x.expand(2, 3, 161, 161), y.expand(2, 3, 161, 161)), phase)
+    assert distance.shape == (2, 3, 161, 161)
+    step = distance.diff(dim=-1).abs() / 0.02
+    assert step.max() < 1.01, step.max()
+    inside = distance < 0
+    assert 0.25 < inside.float().mean((2, 3)).min() * 3.2**2 and inside.float().mean((2, 3)).max() * 3.2**2 < 2.0
+    assert not inside[..., (x.abs() > 1.32) | (y.abs() > 1.32)].any()

@@ -1,0 +1,103 @@
+"""Skyworld's oracle: says where the subject is in each frame, then what it is, how it moves, and under which sky.
+
+A small network, trained on painted clips only (experiments/train_oracle.py): it has never seen a clip of a generator
+or an autoencoder, and no generator is trained on what it says. Motion it reads off the track alone. It may answer
+"nothing" where it finds no subject; such an answer is never what a prompt asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ditcourse.world.sky_words import ATTRIBUTES
+from ditcourse.world.world import Reading
+
+FRAMES = 8  # how many frames it looks at, evenly spread over the clip
+NOTHING = "nothing"
+ANSWERS = {name: values if name == "sky" else (*values, NOTHING) for name, values in ATTRIBUTES.items()}
+PICTURE = 64  # pixels of height and width that it was trained for; others are scaled to it
+
+
+class Oracle(nn.Module):
+    """Clips (B, 3, T, H, W) in [-1, 1] -> scores {attribute: (B, answers)}."""
+
+    def __init__(self, width: int = 48):
+        super().__init__()
+        self.width = width
+        self.eye = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, width // 2, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1), nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=2, dilation=2), nn.SiLU(),
+        )  # fmt: skip
+        self.where = nn.Conv2d(width, 1, 1)
+        self.what = nn.ModuleDict({name: _mlp(width, len(ANSWERS[name])) for name in ("subject", "colour")})
+        self.motion = _mlp(3 * FRAMES, len(ANSWERS["motion"]))
+        self.sky = _mlp(width, len(ANSWERS["sky"]))
+
+    def forward(self, clips: Tensor, with_heat: bool = False):
+        seen, track, everywhere, heat = self.look(clips)
+        found = heat.flatten(2).logsumexp(2)  # (B, 8): is anything there at all
+        scores = {name: head(seen) for name, head in self.what.items()}
+        scores["motion"] = self.motion(torch.cat([track.flatten(1), found], dim=1))
+        scores["sky"] = self.sky(everywhere)
+        return (scores, heat) if with_heat else scores
+
+    def look(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What it sees: features of the subject (B, D), its track (B, 8, 2), x and y in [-1, 1], the mean feature
+
+        (B, D), and how sure it is that the subject covers a cell, (B, 8, 16, 16), as logits.
+        """
+        if clips.dim() != 5 or clips.shape[1] != 3:
+            raise ValueError(f"clips must be (B, 3, T, H, W), got {tuple(clips.shape)}")
+        B, _, T, H, W = clips.shape
+        chosen = torch.linspace(0, T - 1, FRAMES).round().long()
+        frames = clips[:, :, chosen].transpose(1, 2).flatten(0, 1).float().clamp(-1, 1)  # (B 8, 3, H, W)
+        if (H, W) != (PICTURE, PICTURE):
+            frames = F.interpolate(frames, (PICTURE, PICTURE), mode="bilinear", antialias=True, align_corners=False)
+        features = self.eye(frames)  # (B 8, D, 16, 16)
+        heat = self.where(features).reshape(B, FRAMES, *features.shape[2:])
+        weights = heat.flatten(2).softmax(2).view_as(heat)
+        features = features.reshape(B, FRAMES, -1, *features.shape[2:])
+        side = (torch.arange(weights.shape[-1], device=clips.device) + 0.5) * 2 / weights.shape[-1] - 1
+        track = torch.stack([(weights.sum(2) * side).sum(2), (weights.sum(3) * side).sum(2)], dim=2)
+        seen = torch.einsum("btdhw,bthw->bd", features, weights) / FRAMES
+        return seen, track, features.mean((1, 3, 4)), heat
+
+
+def _mlp(inputs: int, outputs: int, hidden: int = 64) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
+
+
+@cache
+def load_oracle() -> Oracle:
+    """The oracle that ships with the course, in float32 and in eval mode."""
+    with resources.as_file(resources.files("ditcourse") / "weights" / "oracle") as folder:
+        oracle = Oracle(**json.loads((folder / "config.json").read_text()))
+        oracle.load_state_dict(load_file(folder / "model.safetensors"))
+    return oracle.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def read(clips: Tensor, oracle: Oracle | None = None) -> list[Reading]:
+    """Read clips (B, 3, T, H, W) in [-1, 1]: subject, colour, motion and sky, each with the probability it gives.
+
+    Frames may be of any size; they are scaled to 64 x 64. Fewer than 8 frames are repeated.
+    """
+    oracle = load_oracle() if oracle is None else oracle
+    found = []
+    for part in clips.detach().split(32):
+        scores = oracle(part.to(next(oracle.parameters()).device))
+        best = {name: score.softmax(1).max(1) for name, score in scores.items()}
+        for row in range(len(part)):
+            values = {name: ANSWERS[name][best[name].indices[row]] for name in ATTRIBUTES}
+            found.append(Reading(values, {name: round(best[name].values[row].item(), 3) for name in ATTRIBUTES}))
+    return found

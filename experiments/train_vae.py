@@ -1,0 +1,131 @@
+"""Train the autoencoder that ships with the course, and measure it on clips that it has not seen.
+
+    python experiments/train_vae.py --out ditcourse/weights/vae
+
+A stopped run goes on where its last checkpoint was (in --checkpoint). Trained on compositions of the training split
+only; one batch in eight holds clips of 4 frames instead of 16, half of those a single picture four times.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from ditcourse import environment
+from ditcourse.model.autoencoder import Autoencoder
+from ditcourse.training.autoencoder import AutoencoderTrainer, AutoencoderTraining, normalise_latents, psnr
+from ditcourse.training.checkpoint import load_weights, save_weights
+from ditcourse.training.hardware import choose_device
+from ditcourse.world import sky, sky_words
+
+SEEN, UNSEEN = 1, 2  # seeds: clips for the latents' mean and deviation, clips for the measurement
+
+
+def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+    """A batch of clips; now and then four times as many that are a quarter as long."""
+    kind = int(torch.randint(16, (1,), generator=generator))
+    if kind > 1:
+        return sky.paint(sky_words.random_picks(count, generator), generator)
+    clips = sky.paint(sky_words.random_picks(4 * count, generator), generator, (4, 64, 64))
+    return clips if kind == 1 else clips[:, :, :1].expand(-1, -1, 4, -1, -1)
+
+
+def save(trainer: AutoencoderTrainer, path: Path) -> None:
+    """Everything that a stopped run needs, in one file that is whole or not there."""
+    tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
+    tensors |= {f"ema.{k}": v for k, v in trainer.ema.state_dict().items()}
+    for number, state in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
+    tensors |= {"dice": trainer.generator.get_state(), "errors": torch.stack(trainer.errors).cpu()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def load(trainer: AutoencoderTrainer, path: Path) -> None:
+    """The opposite of `save`."""
+    tensors = load_file(path)
+    part = lambda name: {k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)}  # noqa: E731
+    trainer.model.load_state_dict(part("model."))
+    trainer.ema.load_state_dict(part("ema."))
+    state: dict = {}
+    for key, value in part("optimizer.").items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = value
+    groups = trainer.optimizer.state_dict()["param_groups"]
+    trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    trainer.generator.set_state(tensors["dice"])
+    trainer.errors = list(tensors["errors"].unbind())
+    trainer.step = len(trainer.errors)
+
+
+@torch.no_grad()
+def measure(model: Autoencoder, count: int, split: str, seed: int = UNSEEN) -> dict:
+    """Mean, lowest and highest reconstruction PSNR, in decibels, and the mean by sky and by subject."""
+    generator = torch.Generator().manual_seed(seed)
+    picks = sky_words.random_picks(count, generator, split)
+    values = []
+    for part in picks.split(8):
+        clips = sky.paint(part, generator).to(model.latent_mean.device)
+        values.append(psnr(model.decode(model.encode(clips)), clips).cpu())
+    values = torch.cat(values)
+    result = {"clips": count, "mean": values.mean(), "lowest": values.min(), "highest": values.max()}
+    for column, name in ((3, "sky"), (0, "subject")):
+        for number, word in enumerate(sky_words.ATTRIBUTES[name]):
+            if (picks[:, column] == number).any():
+                result[word] = values[picks[:, column] == number].mean()
+    return {key: value if isinstance(value, int) else round(float(value), 2) for key, value in result.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/vae"))
+    parser.add_argument("--checkpoint", type=Path, default=Path("runs/vae/checkpoint.safetensors"))
+    parser.add_argument("--steps", type=int, default=AutoencoderTraining.steps)
+    parser.add_argument("--batch-size", type=int, default=AutoencoderTraining.batch_size)
+    parser.add_argument("--learning-rate", type=float, default=AutoencoderTraining.learning_rate)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clips", type=int, default=512, help="clips of the last measurement")
+    options = parser.parse_args()
+
+    config = AutoencoderTraining(options.steps, options.batch_size, options.learning_rate, seed=options.seed)
+    torch.manual_seed(config.seed)
+    device = choose_device(None)
+    trainer = AutoencoderTrainer(Autoencoder(), draw, config, device)
+    log = options.checkpoint.with_suffix(".jsonl")
+    if options.checkpoint.is_file():
+        load(trainer, options.checkpoint)
+    start, first = time.perf_counter(), trainer.step
+
+    def on_step(trainer: AutoencoderTrainer) -> None:
+        save(trainer, options.checkpoint)
+        figures = {"step": trainer.step, "mse": round(float(torch.stack(trainer.errors[-100:]).mean()), 6)}
+        figures["psnr"] = measure(trainer.ema, 32, "train", seed=3)["mean"]
+        figures["seconds_a_step"] = round((time.perf_counter() - start) / (trainer.step - first), 3)
+        with open(log, "a") as file:
+            file.write(json.dumps(figures) + "\n")
+
+    trainer.run(every=100, on_step=on_step)
+    generator = torch.Generator().manual_seed(SEEN)
+    normalise_latents(trainer.ema, sky.paint(sky_words.random_picks(256, generator), generator).to(device))
+    save_weights(trainer.ema, options.out)
+    model = load_weights(options.out, Autoencoder).to(device)  # what is measured is what was saved, in float16
+    record = {
+        "command": f"python experiments/train_vae.py --steps {config.steps} --batch-size {config.batch_size} "
+        f"--learning-rate {config.learning_rate} --seed {config.seed}",
+        "training": asdict(config),
+        "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()},
+        "seconds": round((time.perf_counter() - start) / max(1, trainer.step - first) * trainer.step),
+        "psnr": {split: measure(model, options.clips, split) for split in ("train", "held-out")},
+        "curve": [json.loads(line) for line in log.read_text().splitlines()],
+        "environment": environment.info().split("\n"),
+    }
+    (options.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
