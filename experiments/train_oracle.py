@@ -18,9 +18,10 @@ from tqdm.auto import tqdm
 
 from ditcourse import environment
 from ditcourse.world import sky, sky_words
-from ditcourse.world.sky_oracle import ANSWERS, FRAMES, Oracle
+from ditcourse.world.sky_oracle import ANSWERS, FRAMES, Oracle, read
 
 UNSEEN = 2_000_000  # seed of the measurement
+COLUMNS = {name: k for k, name in enumerate(ANSWERS)}
 
 
 def draw(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -59,11 +60,10 @@ def measure(oracle: Oracle, count: int, split: str, seed: int) -> dict:
     """Share of right answers by attribute and for all four, and the confusion matrices, on clips of 16 frames."""
     generator = torch.Generator().manual_seed(seed)
     picks = sky_words.random_picks(count, generator, split)
-    answers = []
-    for part in picks.split(64):
-        scores = oracle(sky.paint(part, generator))
-        answers.append(torch.stack([scores[name].argmax(1) for name in ANSWERS], 1))
-    answers = torch.cat(answers)
+    answers = torch.tensor([
+        [ANSWERS[name].index(reading.values[name]) for name in ANSWERS]
+        for part in picks.split(64) for reading in read(sky.paint(part, generator), oracle)
+    ])  # fmt: skip
     right = answers == picks
     result = {name: round(float(right[:, k].float().mean()), 5) for k, name in enumerate(ANSWERS)}
     result["all"] = round(float(right.all(1).float().mean()), 5)
@@ -78,9 +78,9 @@ def measure(oracle: Oracle, count: int, split: str, seed: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/oracle"))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1_000_000)
     parser.add_argument("--clips", type=int, default=2048, help="clips of each measurement")
     options = parser.parse_args()
@@ -93,17 +93,18 @@ def main() -> None:
     start = time.perf_counter()
     for step in (bar := tqdm(range(options.steps))):
         clips, answers, where = draw(options.batch_size, generator)
-        scores, heat = oracle(worsen(clips, generator), with_heat=True)
-        loss = sum(F.cross_entropy(scores[name], answers[:, k]) for k, name in enumerate(ANSWERS))
-        loss = loss + F.binary_cross_entropy_with_logits(heat, where) * 5
+        scores, _, heat = oracle(worsen(clips, generator))
+        losses = [F.cross_entropy(score, answers[:, COLUMNS[name]]) for name, score in scores.items()]
+        loss = sum(losses) + 5 * F.binary_cross_entropy_with_logits(heat, where)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(oracle.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 50 == 49:
-            right = [f"{(scores[n].argmax(1) == answers[:, k]).float().mean():.2f}" for k, n in enumerate(ANSWERS)]
-            bar.write(f"{step + 1} loss {loss.item():.3f} right {' '.join(right)}")
+            right = [f"{name} {(score.argmax(1) == answers[:, COLUMNS[name]]).float().mean():.2f}"
+                     for name, score in scores.items()]  # fmt: skip
+            bar.write(f"{step + 1} loss {loss.item():.3f} right: {' '.join(right)}")
     oracle.eval()
     options.out.mkdir(parents=True, exist_ok=True)
     save_file(oracle.half().state_dict(), options.out / "model.safetensors")

@@ -3,10 +3,12 @@
     python experiments/train_vae.py --out ditcourse/weights/vae
 
 A stopped run goes on where its last checkpoint was (in --checkpoint). Trained on compositions of the training split
-only; one batch in eight holds clips of 4 frames instead of 16, half of those a single picture four times.
+only: six batches in ten are pieces of 8 frames of 32 x 32 round the subject, three are whole clips, one holds clips of
+4 frames or single pictures four times.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from dataclasses import asdict
@@ -20,18 +22,33 @@ from ditcourse.model.autoencoder import Autoencoder
 from ditcourse.training.autoencoder import AutoencoderTrainer, AutoencoderTraining, normalise_latents, psnr
 from ditcourse.training.checkpoint import load_weights, save_weights
 from ditcourse.training.hardware import choose_device
-from ditcourse.world import sky, sky_words
+from ditcourse.world import sky, sky_oracle, sky_words
 
 SEEN, UNSEEN = 1, 2  # seeds: clips for the latents' mean and deviation, clips for the measurement
 
 
 def draw(count: int, generator: torch.Generator) -> torch.Tensor:
-    """A batch of clips; now and then four times as many that are a quarter as long."""
-    kind = int(torch.randint(16, (1,), generator=generator))
-    if kind > 1:
+    """A batch as large as `count` whole clips: those, or pieces round the subject, or short clips, or pictures."""
+    kind = float(torch.rand(1, generator=generator))
+    if kind < 0.6:
+        return pieces(8 * count, generator)
+    if kind < 0.9:
         return sky.paint(sky_words.random_picks(count, generator), generator)
     clips = sky.paint(sky_words.random_picks(4 * count, generator), generator, (4, 64, 64))
-    return clips if kind == 1 else clips[:, :, :1].expand(-1, -1, 4, -1, -1)
+    return clips if kind < 0.95 else clips[:, :, :1].expand(-1, -1, 4, -1, -1)
+
+
+def pieces(count: int, generator: torch.Generator) -> torch.Tensor:
+    """8 frames of 32 x 32 pixels, most of them near the subject: sky alone is learned soon."""
+    picks = sky_words.random_picks(count, generator)
+    size = (8, 64, 64)
+    same = torch.Generator()
+    same.set_state(generator.get_state())
+    centre = sky.tracks(picks, same, size)[:, 4]  # (count, 2)
+    clips = sky.paint(picks, generator, size)
+    off = 24 * (torch.rand(count, 2, generator=generator) - 0.5)
+    corners = (32 * (centre + 1) - 16 + off).round().long().clamp(0, 32).tolist()
+    return torch.stack([clip[:, :, y : y + 32, x : x + 32] for clip, (x, y) in zip(clips, corners, strict=True)])
 
 
 def save(trainer: AutoencoderTrainer, path: Path) -> None:
@@ -81,6 +98,21 @@ def measure(model: Autoencoder, count: int, split: str, seed: int = UNSEEN) -> d
     return {key: value if isinstance(value, int) else round(float(value), 2) for key, value in result.items()}
 
 
+@torch.no_grad()
+def unfooled(model: Autoencoder, count: int, split: str, seed: int = UNSEEN) -> dict:
+    """Share of rebuilt clips that the oracle reads as what was painted; beside it the same for the painted clips."""
+    generator = torch.Generator().manual_seed(seed)
+    picks = sky_words.random_picks(count, generator, split)
+    right: dict = {}
+    for part in picks.split(8):
+        clips = sky.paint(part, generator).to(model.latent_mean.device)
+        for kind, shown in (("rebuilt", model.decode(model.encode(clips))), ("painted", clips)):
+            for reading, row in zip(sky_oracle.read(shown.cpu()), part.tolist(), strict=True):
+                for (name, values), k in zip(sky_words.ATTRIBUTES.items(), row, strict=True):
+                    right.setdefault(kind, {}).setdefault(name, []).append(reading.values[name] == values[k])
+    return {kind: {name: round(sum(hits) / count, 4) for name, hits in table.items()} for kind, table in right.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/vae"))
@@ -109,19 +141,22 @@ def main() -> None:
         with open(log, "a") as file:
             file.write(json.dumps(figures) + "\n")
 
-    trainer.run(every=100, on_step=on_step)
+    trainer.run(every=200, on_step=on_step)
     generator = torch.Generator().manual_seed(SEEN)
     normalise_latents(trainer.ema, sky.paint(sky_words.random_picks(256, generator), generator).to(device))
     save_weights(trainer.ema, options.out)
     model = load_weights(options.out, Autoencoder).to(device)  # what is measured is what was saved, in float16
+    curve = [json.loads(line) for line in log.read_text().splitlines()]
     record = {
         "command": f"python experiments/train_vae.py --steps {config.steps} --batch-size {config.batch_size} "
         f"--learning-rate {config.learning_rate} --seed {config.seed}",
         "training": asdict(config),
+        "sha256": hashlib.sha256((options.out / "model.safetensors").read_bytes()).hexdigest(),
         "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()},
-        "seconds": round((time.perf_counter() - start) / max(1, trainer.step - first) * trainer.step),
+        "seconds": round(curve[-1]["seconds_a_step"] * trainer.step),
         "psnr": {split: measure(model, options.clips, split) for split in ("train", "held-out")},
-        "curve": [json.loads(line) for line in log.read_text().splitlines()],
+        "oracle on rebuilt clips": {split: unfooled(model, options.clips, split) for split in ("train", "held-out")},
+        "curve": curve,
         "environment": environment.info().split("\n"),
     }
     (options.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -141,6 +141,7 @@ class Encoder(nn.Module):
         self.down = _conv(fine * 2 * 2, coarse, 1)
         self.coarse = nn.Sequential(*[ResBlock(coarse, time=True) for _ in range(depth)])
         self.out = _conv(coarse, 2 * config.latent_channels, 1)
+        nn.init.constant_(self.out.bias[config.latent_channels :], -4.0)  # little noise at first, or nothing is learned
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.fine(self.into(fold(x, (TIME, 2, 2))))

@@ -177,6 +177,17 @@ def _numbers(values: tuple[str, ...]) -> list[int]:
 # --- the scene
 
 
+def tracks(picks: Tensor, generator: torch.Generator, size: tuple[int, int, int] = CLIP_SIZE[1:]) -> Tensor:
+    """Where `paint` puts the subjects if it gets a generator in the same state: centres (B, T, 2), x and y.
+
+    In half-heights from the middle: -1 is the top edge, 1 the bottom edge. Moves the generator on.
+    """
+    T, H, W = size
+    dice = torch.rand(len(picks), 24, generator=generator)
+    centre, _ = _way(picks[:, 2], torch.linspace(0, 1, T), dice, W / H)
+    return torch.stack(centre, dim=2)
+
+
 def paint(
     picks: Tensor,
     generator: torch.Generator,
@@ -278,12 +289,12 @@ def _sky(sky, x, y, time, dice, generator):
 
     night = (sky == 3).nonzero().squeeze(1)
     if len(night):  # stars that twinkle
-        places = torch.rand(len(night), 40, 4, generator=generator).to(device)
+        places = torch.rand(len(night), 20, 4, generator=generator).to(device)
         sx, sy = (2 * places[..., 0] - 1) * aspect, 2 * places[..., 1] - 1
         away = ((x - sx[..., None, None]).square() + (y - sy[..., None, None]).square()).sqrt()
-        blink = 0.55 + 0.45 * (2 * math.pi * (2 * time + places[..., 2, None])).sin()
-        bright = (0.35 + 0.65 * places[..., 3, None]) * blink  # (b, 40, T)
-        picture[night] += torch.einsum("bkhw,bkt->bthw", (1 - away * H / 3).clamp(0, 1), bright)[:, None]
+        blink = 0.7 + 0.3 * (2 * math.pi * (time + places[..., 2, None])).sin()
+        bright = (0.3 + 0.7 * places[..., 3, None]) * blink  # (b, 20, T)
+        picture[night] += torch.einsum("bkhw,bkt->bthw", (1 - away * H / 4).clamp(0, 1), bright)[:, None]
     low = (sky == 1).nonzero().squeeze(1)
     if len(low):  # a low sun with a glow
         sx, sy = 1.4 * dice[low, 8, None, None] - 0.7, 0.45 + 0.3 * dice[low, 9, None, None]
@@ -296,5 +307,5 @@ def _sky(sky, x, y, time, dice, generator):
         flash = 0.38 * (-(((time - dice[storm, 10, None]) * 14) ** 2)).exp()
         slant = (2 * math.pi * (x * 5.2 + y * 1.3 + dice[storm, 11, None, None])).sin().clamp(min=0) ** 12
         fall = (2 * math.pi * (3 * y - 7 * time[:, None, None])).sin().clamp(min=0)
-        picture[storm] += (flash[..., None, None] + 0.16 * slant[:, None] * fall)[:, None]
+        picture[storm] += (flash[..., None, None] + 0.12 * slant[:, None] * fall)[:, None]
     return picture.clamp(0, 1)

@@ -1,8 +1,8 @@
 """Skyworld's oracle: says where the subject is in each frame, then what it is, how it moves, and under which sky.
 
 A small network, trained on painted clips only (experiments/train_oracle.py): it has never seen a clip of a generator
-or an autoencoder, and no generator is trained on what it says. Motion it reads off the track alone. It may answer
-"nothing" where it finds no subject; such an answer is never what a prompt asked for.
+or an autoencoder, and no generator is trained on what it says. How the subject moves is read off its track by rule. It
+may answer "nothing" where it finds no subject; such an answer is never what a prompt asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from ditcourse.world.sky_words import ATTRIBUTES
 from ditcourse.world.world import Reading
 
+STILL, ROUND = 0.42, 0.5  # of `motion_of`: sides are 2 long; a straight way has a ratio near 0, a circle near 1
 FRAMES = 8  # how many frames it looks at, evenly spread over the clip
 NOTHING = "nothing"
 ANSWERS = {name: values if name == "sky" else (*values, NOTHING) for name, values in ATTRIBUTES.items()}
@@ -26,7 +27,7 @@ PICTURE = 64  # pixels of height and width that it was trained for; others are s
 
 
 class Oracle(nn.Module):
-    """Clips (B, 3, T, H, W) in [-1, 1] -> scores {attribute: (B, answers)}."""
+    """Clips (B, 3, T, H, W) in [-1, 1] -> scores for what is there, and where it is; see `forward`."""
 
     def __init__(self, width: int = 48):
         super().__init__()
@@ -40,16 +41,12 @@ class Oracle(nn.Module):
         )  # fmt: skip
         self.where = nn.Conv2d(width, 1, 1)
         self.what = nn.ModuleDict({name: _mlp(width, len(ANSWERS[name])) for name in ("subject", "colour")})
-        self.motion = _mlp(3 * FRAMES, len(ANSWERS["motion"]))
         self.sky = _mlp(width, len(ANSWERS["sky"]))
 
-    def forward(self, clips: Tensor, with_heat: bool = False):
+    def forward(self, clips: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Scores of subject, colour and sky, each (B, answers); the track (B, 8, 2); the heat (B, 8, 16, 16)."""
         seen, track, everywhere, heat = self.look(clips)
-        found = heat.flatten(2).logsumexp(2)  # (B, 8): is anything there at all
-        scores = {name: head(seen) for name, head in self.what.items()}
-        scores["motion"] = self.motion(torch.cat([track.flatten(1), found], dim=1))
-        scores["sky"] = self.sky(everywhere)
-        return (scores, heat) if with_heat else scores
+        return {name: head(seen) for name, head in self.what.items()} | {"sky": self.sky(everywhere)}, track, heat
 
     def look(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What it sees: features of the subject (B, D), its track (B, 8, 2), x and y in [-1, 1], the mean feature
@@ -77,6 +74,24 @@ def _mlp(inputs: int, outputs: int, hidden: int = 64) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
 
 
+def motion_of(track: Tensor) -> tuple[Tensor, Tensor]:
+    """How a subject moves, by rule: tracks (B, frames, 2), x and y in [-1, 1] -> number (B,) and confidence (B,).
+
+    It hovers if it stays within STILL of both sides; it circles if it goes about as far across as down; otherwise it
+    flies the way that it comes out farther on. The confidence tells how far from the next rule, 1 if far enough.
+    """
+    far = track.amax(1) - track.amin(1)  # (B, 2)
+    longer, shorter = far.amax(1), far.amin(1)
+    ratio = shorter / longer.clamp(min=1e-6)
+    way = track[:, -1] - track[:, 0]
+    along = far.argmax(1)
+    sign = way.gather(1, along[:, None]).squeeze(1)
+    straight = 2 * along + (sign > 0)  # left, right, rises, falls
+    number = torch.where(longer < STILL, 5, torch.where(ratio > ROUND, 4, straight))
+    margin = torch.minimum((longer - STILL).abs() / 0.1, torch.where(longer < STILL, 1.0, (ratio - ROUND).abs() / 0.15))
+    return number, margin.clamp(0, 1)
+
+
 @cache
 def load_oracle() -> Oracle:
     """The oracle that ships with the course, in float32 and in eval mode."""
@@ -88,16 +103,21 @@ def load_oracle() -> Oracle:
 
 @torch.no_grad()
 def read(clips: Tensor, oracle: Oracle | None = None) -> list[Reading]:
-    """Read clips (B, 3, T, H, W) in [-1, 1]: subject, colour, motion and sky, each with the probability it gives.
+    """Read clips (B, 3, T, H, W) in [-1, 1]: subject, colour, motion and sky, each with how sure it is, 0 to 1.
 
     Frames may be of any size; they are scaled to 64 x 64. Fewer than 8 frames are repeated.
     """
     oracle = load_oracle() if oracle is None else oracle
     found = []
     for part in clips.detach().split(32):
-        scores = oracle(part.to(next(oracle.parameters()).device))
+        scores, track, _ = oracle(part.to(next(oracle.parameters()).device))
         best = {name: score.softmax(1).max(1) for name, score in scores.items()}
+        motion, margin = motion_of(track)
         for row in range(len(part)):
-            values = {name: ANSWERS[name][best[name].indices[row]] for name in ATTRIBUTES}
-            found.append(Reading(values, {name: round(best[name].values[row].item(), 3) for name in ATTRIBUTES}))
+            values = {name: ANSWERS[name][index[row]] for name, (_, index) in best.items()}
+            sure = {name: value[row].item() for name, (value, _) in best.items()}
+            nobody = values["subject"] == NOTHING
+            values["motion"] = NOTHING if nobody else ANSWERS["motion"][motion[row]]
+            sure["motion"] = sure["subject"] if nobody else margin[row].item()
+            found.append(Reading(*({name: table[name] for name in ATTRIBUTES} for table in (values, sure))))
     return found

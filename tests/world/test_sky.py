@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ditcourse.world import sky_words
+from ditcourse.world import sky, sky_words
 from ditcourse.world.sky import (
     COLOURS,
     MOTIONS,
@@ -71,6 +71,15 @@ def test_the_subject_stays_in_the_picture_and_moves_as_it_should(motion):
         assert (torch.minimum(*spread) > 12).all()
     if name == "hovers":
         assert (torch.maximum(*spread) < 12).all()
+
+
+def test_tracks_are_where_the_subjects_are():
+    chosen = picks(30, seed=8, subject=SUBJECTS.index("balloon"))
+    mask, where = subject_mask(chosen, seed=3).float(), (torch.arange(64.0) + 0.5) / 32 - 1
+    area = mask.sum((2, 3))
+    painted = torch.stack([(mask.sum(2) * where).sum(2) / area, (mask.sum(3) * where).sum(2) / area], dim=2)
+    assert (painted - sky.tracks(chosen, dice(3))).abs().max() < 0.1
+    assert sky.tracks(chosen, dice(3), (5, 32, 48)).shape == (30, 5, 2)
 
 
 def test_an_empty_sky_and_a_subject_of_ones_own():
