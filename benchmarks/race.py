@@ -1,7 +1,7 @@
 """Race our DiT against public peers: forward and backward, interleaved in one process. See README.md beside this file.
 
-    python benchmarks/race.py image|video [--batch 4] [--precision float32|bfloat16] [--repeats 7] [--compile]
-                                          [--device cpu|cuda] [--preset DiT-S/2] [--out file.json]
+python benchmarks/race.py image|video [--batch 4] [--precision float32|bfloat16] [--repeats 7] [--compile]
+                                      [--device cpu|cuda] [--preset DiT-S/2] [--out file.json]
 """
 
 import argparse
@@ -28,6 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/model")]  # the course, and its cop
 sys.path.append(str(ROOT / ".venv-bench"))  # peers that only the race needs: `make bench` puts them there
 
 from ditcourse.model import DiT, DiTConfig  # noqa: E402
+from ditcourse.training.hardware import matmul_ceiling  # noqa: E402
 
 OURS = "ours"
 BATCH = {"image": 4, "video": 2}
@@ -219,8 +220,7 @@ def timed(function: Callable[[], object], device: str, times: int = 1) -> float:
 def ceiling(device: str, precision: str, side: int | None = None) -> float:
     """FLOP/s of a large square matrix product, the best of ten: what the same machine can do."""
     side = side or (8192 if device == "cuda" else 2048)
-    a, b = (torch.randn(side, side, device=device, dtype=getattr(torch, precision)) for _ in range(2))
-    return 2 * side**3 / min(timed(lambda: a @ b, device) for _ in range(10))
+    return matmul_ceiling(torch.device(device), getattr(torch, precision), 0, side)
 
 
 def hardware() -> dict:
@@ -250,7 +250,7 @@ def software() -> dict:
 
 
 def run(race: str, config: DiTConfig, batch: int, precision: str = "float32", repeats: int = 7, compiled: bool = False,
-        device: str = "cpu") -> dict:
+        device: str = "cpu") -> dict:  # fmt: skip
     """The whole race; what it returns is what the JSON file holds beside the command."""
     record = {"hardware": hardware(), "software": software()}
     contenders, skipped, difference = field(race, config, batch, device)
@@ -284,14 +284,16 @@ def run(race: str, config: DiTConfig, batch: int, precision: str = "float32", re
         "race": race, "batch": batch, "precision": precision, "compiled": compiled, "device": device,
         "repeats": repeats, "date": datetime.date.today().isoformat(), **record,
         "ceiling_tflops": peak / 1e12, "output_difference": difference, "contenders": results, "skipped": skipped,
-    }
+    }  # fmt: skip
 
 
 def report(result: dict) -> str:
     """The result as lines to print."""
     what = f"{result['race']}, batch {result['batch']}, {result['precision']}, {result['device']}"
-    lines = [f"{what}{', compiled' if result['compiled'] else ''}; {result['repeats']} interleaved rounds, "
-             f"forward + backward; matrix product {result['ceiling_tflops']:.3g} TFLOP/s"]
+    lines = [
+        f"{what}{', compiled' if result['compiled'] else ''}; {result['repeats']} interleaved rounds, "
+        f"forward + backward; matrix product {result['ceiling_tflops']:.3g} TFLOP/s"
+    ]
     if result["output_difference"] is not None:
         lines.append(f"same weights: outputs differ by {result['output_difference']:.1e} of the largest")
     for name, r in result["contenders"].items():

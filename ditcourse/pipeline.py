@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from ditcourse.diffusion.samplers import sample
+from ditcourse.model.autoencoder import Autoencoder
 from ditcourse.model.dit import DiT
 from ditcourse.training.checkpoint import load_weights
 from ditcourse.training.data import tokenizer
+from ditcourse.training.run import clips_of
 
 WEIGHTS = ("mini",)
 
@@ -34,22 +34,20 @@ class Pipeline:
 
         Raises ValueError for a word that the model does not know. An empty prompt gives whatever comes.
         """
-        condition = self.tokenizer(prompts)
-        config, device = self.model.config, next(self.model.parameters()).device
-        generator = torch.Generator().manual_seed(seed)  # on the CPU: every machine draws the same noise
-        noise = torch.randn(len(prompts), config.in_channels, *config.input_size, generator=generator).to(
-            device
-        )
-        clips = sample(
+        return clips_of(
             self.model,
-            noise,
-            condition.to(device),
-            torch.zeros_like(condition).to(device),
+            self.tokenizer(prompts),
+            seed,
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             on_step=on_step,
         )
-        return clips.clamp(-1, 1).cpu()
+
+
+def load_autoencoder() -> Autoencoder:
+    """Skyworld's autoencoder, as it ships with the course: frozen, in float32."""
+    with resources.as_file(resources.files("ditcourse") / "weights" / "vae") as folder:
+        return load_weights(folder, Autoencoder)
 
 
 def load(name: str = "mini") -> Pipeline:

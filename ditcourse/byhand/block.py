@@ -31,11 +31,11 @@ class Block:
     b_2: np.ndarray
 
 
-def layer_norm(x):
-    """Each column at mean 0 and variance 1; a column whose numbers are all alike becomes 0."""
-    away = x - x.mean(axis=0)
-    size = np.sqrt((away**2).mean(axis=0))
-    return away / np.where(size == 0, 1, size)
+def layer_norm(A):
+    """Each column shifted to mean 0 and scaled to mean square 1; a column of equal numbers to 0 (there is no eps)."""
+    centred = A - A.mean(axis=0, keepdims=True)
+    size = np.sqrt(np.mean(centred**2, axis=0, keepdims=True))
+    return np.divide(centred, size, out=np.zeros_like(centred), where=size > 0)
 
 
 def forward(block):

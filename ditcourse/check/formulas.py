@@ -10,6 +10,7 @@ Every value is a matrix, one column per token: a vector is a matrix of one colum
 
 import numpy as np
 
+from ditcourse.byhand.block import layer_norm
 from ditcourse.check.reading import number_text
 
 
@@ -74,13 +75,6 @@ def places(A):
 def binary(t):
     """t from 0 to 3 as two binary digits, one below the other."""
     return np.array([[t[0, 0] // 2], [t[0, 0] % 2]])
-
-
-def layer_norm(A):
-    """Each column shifted to mean 0 and scaled to mean square 1; a column of equal numbers to 0 (there is no eps)."""
-    centred = A - A.mean(axis=0, keepdims=True)
-    size = np.sqrt(np.mean(centred**2, axis=0, keepdims=True))
-    return np.divide(centred, size, out=np.zeros_like(centred), where=size > 0)
 
 
 def side_by_side(frames):

@@ -1,4 +1,4 @@
-"""The three ways to judge an answer: by its values, as a function on random inputs, as a choice.
+"""The four ways to judge an answer: by its values, as a function on random inputs, as a choice, letter by letter.
 
 Each judge has
     judge(answer) -> Finding        the judgement, without the exercise's name or hints
@@ -57,9 +57,7 @@ def values(expected, slips=(), tolerance=1e-4, names=(), axes=()):
     return Values(expected, tuple(slips), tolerance, tuple(names), tuple(axes))
 
 
-def function(
-    reference, make_inputs, slips=(), tolerance=1e-4, trials=3, names=(), axes=(), sheet=None, call=None
-):
+def function(reference, make_inputs, slips=(), tolerance=1e-4, trials=3, names=(), axes=(), sheet=None, call=None):
     """Judge a function by calling it on random inputs, some the same for everybody and one fresh.
 
     reference    the right function; the `value_fn` of a slip is a wrong one, called in the same way
@@ -67,9 +65,7 @@ def function(
     sheet        if given, a function that returns the first arguments to try: numbers that the learner knows
     call         how to use the answer, if not `answer(*inputs)`; gets the answer and then the inputs
     """
-    return Function(
-        reference, make_inputs, tuple(slips), tolerance, trials, tuple(names), tuple(axes), sheet, call
-    )
+    return Function(reference, make_inputs, tuple(slips), tolerance, trials, tuple(names), tuple(axes), sheet, call)
 
 
 def choice(answer, slips=None, options=()):
@@ -79,6 +75,27 @@ def choice(answer, slips=None, options=()):
     """
     slips = dict(slips or {})
     return Choice(answer, slips, tuple(options) or tuple(sorted([answer, *slips], key=str)))
+
+
+def letters(expected, says, swapped=None):
+    """Judge a number for each letter: every wrong one gets a sentence of its own, whatever the others are.
+
+    says     {letter: {wrong number: sentence}}, with every letter, and every wrong number there is to choose from
+    swapped  {"ab": what to say where the numbers of a and b have changed places and the others are right}
+    """
+
+    def swap(one, other):
+        def answer():
+            right = dict(zip(says, expected(), strict=True))
+            return tuple((right | {one: right[other], other: right[one]}).values())
+
+        return answer
+
+    slips = [Slip(f"{a} and {b} changed places", swap(a, b), text) for (a, b), text in (swapped or {}).items()]
+    slips.append(
+        Slip("counted from 0", lambda: tuple(n - 1 for n in expected()), "the numbers to choose from begin with 1")
+    )
+    return Letters(expected, tuple(slips), 1e-4, tuple(says), (), says)
 
 
 @dataclass(frozen=True)
@@ -102,9 +119,7 @@ class Values:
         right = _same(given, wanted, self.tolerance)
         if right and not left:
             return Finding("right")
-        found = None if right else _find_slip(
-            self.slips, lambda slip: _read_own(slip.value_fn(), self.names), given, wanted, self.tolerance
-        )
+        found = None if right else _find_slip(self.slips, self._slipped, given, wanted, self.tolerance)
         if not left:
             return _report(given, wanted, self, found, owner="you have")
         text = _left_text(left, total, self.axes)
@@ -116,11 +131,53 @@ class Values:
     def _wanted(self):
         return _read_own(self.expected(), self.names)
 
+    def _slipped(self, slip):
+        return _read_own(slip.value_fn(), self.names)
+
     def right_answer(self):
         return self.expected()
 
     def wrong_answers(self):
         return {slip.name: slip.value_fn() for slip in self.slips}
+
+
+@dataclass(frozen=True)
+class Letters(Values):
+    """`slips` are of the answer as a whole; those of single letters are in `says`."""
+
+    says: dict
+
+    def judge(self, answer):
+        found = super().judge(answer)
+        if found.cell is None:  # right, blank, or not to be read
+            return found
+        given = _fit(read_parts(answer, self.names), self._wanted)
+        if any(part.numbers.shape for part in given):  # several numbers for one letter
+            return found
+        numbers = [None if part.blank else float(part.numbers) for part in given]
+        if tuple(numbers) in [slip.value_fn() for slip in self.slips]:
+            return found
+        lines, slips = [], []
+        for name, number, wanted in zip(self.names, numbers, self.expected(), strict=True):
+            if number is None or _close(number, wanted, self.tolerance):
+                continue
+            says = self.says[name].get(number, f"what there is to choose from is numbered from 1 to {self._most}")
+            lines.append(f"In {name}: you have {number_text(number)}. {_sentence(says)}")
+            slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
+        if None in numbers:
+            lines.insert(0, _left_text(numbers.count(None), len(numbers), ()))
+        return Finding(found.state, "\n  ".join(lines), found.cell, slips[0] if len(slips) == 1 else None)
+
+    @property
+    def _most(self):
+        """The largest number there is to choose."""
+        return max(*self.expected(), *itertools.chain(*self.says.values()))
+
+    def wrong_answers(self):
+        right = dict(zip(self.names, self.expected(), strict=True))
+        wrong = {f"{letter}: {number}": tuple((right | {letter: number}).values())
+                 for letter, told in self.says.items() for number in told}  # fmt: skip
+        return wrong | super().wrong_answers()
 
 
 @dataclass(frozen=True)
@@ -399,8 +456,7 @@ def _same(given, wanted, tolerance):
     """Are all the cells that are filled as wanted?"""
     return all(
         _untouched(g)
-        or (g.numbers.shape == w.numbers.shape
-            and bool(np.all(g.blank | _close(g.numbers, w.numbers, tolerance))))
+        or (g.numbers.shape == w.numbers.shape and bool(np.all(g.blank | _close(g.numbers, w.numbers, tolerance))))
         for g, w in zip(given, wanted, strict=True)
     )
 

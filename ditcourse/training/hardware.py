@@ -35,21 +35,24 @@ def choose_precision(wanted: str, device: torch.device, width: int) -> torch.dty
     return torch.bfloat16 if amx and width >= WIDE else torch.float32
 
 
-def matmul_ceiling(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """FLOP/s of one large matrix product here and now: what MFU (model FLOPs utilisation) is measured against."""
-    side = 8192 if device.type == "cuda" else 1024
+def matmul_ceiling(device: torch.device, dtype: torch.dtype, seconds: float = 0.5, side: int | None = None) -> float:
+    """FLOP/s of one large square matrix product here and now: what MFU (model FLOPs utilisation) is measured against.
+
+    The best of as many as there are time for, but at least ten.
+    """
+    side = side or (8192 if device.type == "cuda" else 1024)
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
 
     def wait():
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    best, end = 0.0, time.perf_counter() + seconds
     a @ b  # warm up
-    while time.perf_counter() < end:
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 10 or time.perf_counter() < end:
         wait()
         start = time.perf_counter()
         a @ b
         wait()
-        best = max(best, 2 * side**3 / (time.perf_counter() - start))
-    return best
+        times.append(time.perf_counter() - start)
+    return 2 * side**3 / min(times)

@@ -138,18 +138,21 @@ def _on_the_way(trainer: Trainer, figures: dict, config: RunConfig, folder: Path
     if config.checkpoint_every and (step % config.checkpoint_every == 0 or last):
         checkpoint.save_checkpoint(trainer, folder)
     if on_clips is not None and config.sample_every and (step % config.sample_every == 0 or last):
-        clips = clips_of(trainer.ema, list(config.prompts), trainer.device)
+        clips = clips_of(trainer.ema, tokenizer()(list(config.prompts)))
         if distributed.is_main():
             on_clips(folder / "clips" / f"step-{step:06d}", clips, list(config.prompts))
 
 
-@torch.no_grad()
-def clips_of(model: DiT, prompts: list[str], device: torch.device, seed: int = 0) -> Tensor:
-    """What the model makes of the prompts, always from the same noise: (B, C, T, H, W) in [-1, 1] on the CPU."""
-    condition = tokenizer()(prompts).to(device)
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(len(prompts), model.config.in_channels, *model.config.input_size, generator=generator)
-    return sample(model, noise.to(device), condition, torch.zeros_like(condition)).clamp(-1, 1).cpu()
+def clips_of(model: DiT, condition: Tensor, seed: int = 0, **options) -> Tensor:
+    """What the model makes of prompts as token numbers (B, L): clips (B, C, T, H, W) in [-1, 1] on the CPU.
+
+    options are those of `sample`. The same numbers, seed and options give the same clips.
+    """
+    config, device = model.config, next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: every machine draws the same noise
+    noise = torch.randn(len(condition), config.in_channels, *config.input_size, generator=generator)
+    condition = condition.to(device)
+    return sample(model, noise.to(device), condition, torch.zeros_like(condition), **options).clamp(-1, 1).cpu()
 
 
 @contextlib.contextmanager

@@ -173,6 +173,14 @@ def test_the_three_maps_are_as_the_statements_say(torch):
     assert b[space < 1.5].sum() > 0.75 and all(0.15 < b[time == t].sum() < 0.35 for t in range(4))  # 2
     assert c[time == 0].sum() > 0.5 and c[space <= 1].sum() < 0.2  # 3
     assert all(w[10] < w.max() for w in (a, b, c))  # none looks most at itself
+    # what MAP_SAYS tells whoever chose another one
+    assert a[time == 0].max() < 0.05 * a.max() and c[10] < 0.1 * c.max() and b[10] > 0.5 * b.max()
+    assert all(b[(space == 0) & (time == t)] > 0.5 * b.max() for t in range(4))
+    edge = torch.arange(64) % 4 == 0
+    assert edge[c.argmax()] and (c < c.max() / 3).float().mean() > 0.9
+    rim = torch.zeros(4, 4, 4, dtype=bool).index_fill_(1, torch.tensor([0, 3]), True)
+    rim[:, :, [0, 3]] = True
+    assert all(b[rim.flatten() & (time == t)].max() < 0.35 * b.max() for t in range(4))
 
 
 # ---- learners' own words ----
@@ -272,13 +280,13 @@ def in_place(x, angles):
         ("8.4", put_in(-np.inf, rows_too=True), "both masked"),
         ("8.4", lambda scores, known: np.nan_to_num(put_in(-np.inf, rows_too=True)(scores, known)),
          "rows of padding emptied"),
-        ("8.5", (1, 3, 1, 3, 1, 3), "a: nothing moves"),
-        ("8.5", (2, 2, 1, 3, 1, 3), "b: table moves along"),
+        ("8.5", (1, 3, 1, 3, 1, 3), "a: 1"),
+        ("8.5", (2, 2, 1, 3, 1, 3), "b: 2"),
         ("8.6", in_place, "second from the first"),
         ("8.6", lambda x, angles: x, None),
         ("8.7", (3, 2, 5), "a and c changed places"),
     ],
-)
+)  # fmt: skip
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)

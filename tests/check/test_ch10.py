@@ -83,7 +83,27 @@ def test_what_the_page_says_of_sheet_0():
     boxes = sum(part.shape[0] * part.shape[1] for part in parts_of("learn").values())
     assert f"{boxes} boxes" in page("book/10_learn.md")
     solved = byhand.solve(byhand.load())
-    assert (solved.loss, solved.loss_after) == (2, 1)  # "its loss fell from 2 to 1"
+    assert (solved.loss, solved.loss_after) == (2, 1) and (solved.G**2).sum() / 2 == 8
+    assert "fell from 8 to 4" in page("book/10_training.ipynb")  # half the sum; the sheet's mean is a quarter of it
+
+
+def test_slips_of_the_sheet_that_a_learner_made(capsys):
+    """Numbers as they stood on paper, on sheet 0."""
+    for part, cells, slip in (
+        ("W_new", [[2, 2.25], [2.5, -1]], "quarter of the gradient"),
+        ("off", [33.5, 23], "new bias"),
+        ("young", [0, 4, 6], "start counted"),
+        ("young", [8, 4, 2], "from the weight to 0"),
+        ("ema_b", [4, 1], "left where it stood"),
+        ("clipped", [6, -8], "not clipped"),
+        ("clipped", [0.6, -0.8], "to length 1"),
+    ):
+        sheet = Sheet(form="learn")
+        for name, value in key("learn", sheet.givens).items():
+            if name in parts_of("learn"):
+                setattr(sheet, name, value)
+        setattr(sheet, part, cells)
+        assert check("10.1", sheet).slip == slip, part
 
 
 # The package
@@ -124,6 +144,10 @@ def loss_noise_prediction(model, x0, noise, t):
     return ((noise - model((1 - t4) * x0 + t4 * noise, t)) ** 2).mean()
 
 
+def average_with(ema, weights, decay):
+    return decay * ema + (1 - decay) * weights
+
+
 def average_as_a_step(ema, weights, step, decay):
     return ema + (1 - min((1 + step) / (10 + step), decay)) * (weights - ema)
 
@@ -140,14 +164,30 @@ def test_other_ways_to_be_right(id, answer, capsys):
     "id, answer, slip",
     [
         ("10.2", loss_noise_prediction, "noise as the target"),
-        ("10.3", lambda ema, weights, step, decay: weights + decay * (ema - weights), "no warm-up"),
-        ("10.4", (3, 6, 5, 8, 4), "c: time"),
+        ("10.2", lambda model, x0, noise, t: loss_from_signal(model, x0, noise, t) / 2, "halved"),
+        ("10.3", lambda ema, weights, step, decay: weights + decay * (ema - weights), "large from the start"),
+        ("10.3", lambda ema, weights, step, decay: average_with(ema, weights, min(decay, 1 + step / 10 + step)),
+         "large from the start"),
+        ("10.3", lambda ema, weights, step, decay: ema * min(decay, (1 + step) / (10 + step)) + weights,
+         "weights added whole"),
+        ("10.4", (3, 6, 5, 8, 4), "c: 5"),
+        ("10.4", (3, 4, 1, 8, 6), "b and e changed places"),
         ("10.5", (2e-3, 1e-4, 0.05), "a and c changed places"),
     ],
 )
 def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
     verdict = check(id, answer)
     assert (verdict.state, verdict.slip) == ("wrong", slip)
+
+
+def test_two_faults_alike_are_told(capsys):
+    verdict = check("10.4", (6, 6, 6, 6, 6))
+    assert verdict.state == "wrong" and "6 stands there more than once" in verdict.message
+    assert len(verdict.message.split("\n")) >= 5  # and each of the four wrong letters gets a line
+    assert "more than once" not in check("10.4", (3, 6, 5, 8, 4)).message
+    assert "more than once" in check("10.4", (3, ..., 3, ..., ...)).message
+    for wrong in (7, "abc", [[1, 2]], {"a": 3, "b": None}):
+        check("10.4", wrong)
 
 
 # Resuming
@@ -200,6 +240,47 @@ def test_what_is_missing_in_a_saved_run_is_named(capsys):
     assert "wheels" in capsys.readouterr().out
 
 
+def test_what_goes_wrong_with_a_saved_run_is_told_apart(capsys):
+    pytest.importorskip("torch")
+
+    def save_but(**changed):
+        return lambda run: ch10.save(run) | {name: take(run) for name, take in changed.items()}
+
+    def load_model(run, kept):
+        ch10.load(run, kept | {"model": kept["model"].state_dict()})
+        run.model = copy.deepcopy(kept["model"])
+
+    def load_new(run, kept):
+        fresh = ch10.new_run()
+        ch10.load(fresh, kept)
+        return fresh
+
+    def load_nothing(run, kept):
+        run = kept  # noqa: F841
+
+    def load_blank(run, kept):
+        """Put it into a fresh run."""
+        ...
+
+    def load_typo(run, kept):
+        run.step = kept["stepp"]
+
+    whole = save_but(model=lambda run: copy.deepcopy(run.model))
+    verdict = check("10.6", (whole, load_model))
+    assert verdict.slip == "optimizer of another model" and "no longer the model's" in verdict.message
+    verdict = check("10.6", (save_but(optimizer=lambda run: run.optimizer.state_dict()), ch10.load))
+    assert verdict.slip == "not copied" and "The optimizer: what was kept has moved on" in verdict.message
+    assert "The weights" not in verdict.message
+    verdict = check("10.6", (ch10.save, load_new))
+    assert verdict.slip == "load leaves the run alone" and "returned something" in verdict.message
+    assert check("10.6", (ch10.save, load_nothing)).slip == "load leaves the run alone"
+    assert check("10.6", (ch10.save, load_blank)).state == "not done"
+    verdict = check("10.6", (ch10.save, load_typo))
+    assert "`load` stopped in line" in verdict.message and "stepp" in verdict.message
+    verdict = check("10.6", (save_but(dice=lambda run: ch10.new_run(7).dice.get_state(), step=lambda run: 3), ch10.load))
+    assert [line.split()[3] for line in verdict.message.split("\n")[1:2]] == ["step"]  # a fault a line
+
+
 # What the pages say of the recorded runs
 
 
@@ -218,12 +299,23 @@ def test_the_chapters_claims_hold_in_the_record():
     healthy = runs["healthy"]
     assert f"{runs['prompts never shown']['last'] / healthy['last']:.2f}" == "1.12" and "12 % higher" in text
     assert runs["prompts never shown"]["own prompt"] == runs["prompts never shown"]["other prompt"]
+    ratios = {name: row["other prompt"] / row["own prompt"] for name, row in runs.items() if name != "real"}
+    assert {name for name, ratio in ratios.items() if runs[name]["colour"] > 0.25} == {
+        name for name, ratio in ratios.items() if ratio > 1.045}  # "All rows that know colours have 1.05 or more"
+    deaf = [name for name, ratio in ratios.items() if f"{ratio:.2f}" == "1.00"]
+    assert deaf == ["average too young", "prompts never shown", "sign turned round", "too narrow"]
+    assert [f"{runs[name]['own prompt']:.2f}" for name in deaf] == ["1.55", "0.19", "5.92", "0.48"]
+    assert len(ratios) == 9 and "seven failures" in text and "own* 1.55, 5.92, 0.48" in text
     assert runs["sign turned round"]["last"] == healthy["last"] and runs["sign turned round"]["rms"] > 2
     assert runs["average too young"]["own prompt"] == pytest.approx(1.55, abs=0.006)
     assert (healthy["colour"], runs["time turned round"]["colour"], runs["average too young"]["colour"]) == (1, 1, 0.25)
     assert runs["clips times 0.18"]["grain"] > 1.5 * healthy["grain"]
     narrow = runs["too narrow"]["per level"]
-    assert all(wide < 0.35 for wide in healthy["per level"][1:]) and min(narrow) > 0.45
+    gaps = [wide - good for wide, good in zip(narrow, healthy["per level"], strict=True)]
+    assert f"{min(gaps):.2f} to {max(gaps):.2f}" == "0.30 to 0.38" and "0.30 to 0.38 are left" in text
+    mini = json.loads((ROOT / "ditcourse" / "weights" / "mini" / "run.json").read_text(encoding="utf-8"))
+    colour = next(row for row in mini["progress"] if row["right"]["colour"] >= 0.9)
+    assert f"{colour['loss'] / mini['losses'][0]:.0%}" == "8%" and "the last 8 % of the loss" in text
     shifted = [a < b for a, b in zip(runs["no time shift"]["per level"], healthy["per level"], strict=True)]
     assert shifted[:5] == 5 * [True] and shifted[6:] == 3 * [False]
     assert [runs["real"][name] for name in ("rms", "grain")] == pytest.approx([0.76, 0.10], abs=0.005)

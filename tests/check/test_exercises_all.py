@@ -4,6 +4,7 @@ import ast
 import contextlib
 import difflib
 import io
+import itertools
 import linecache
 import os
 import re
@@ -17,7 +18,7 @@ import pytest
 import ditcourse.check
 from ditcourse import exercises
 from ditcourse.check import Verdict, all_exercises
-from ditcourse.check.judges import Values
+from ditcourse.check.judges import Letters, Values
 
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = all_exercises()
@@ -85,6 +86,62 @@ def test_every_single_cell_change_is_reported_at_its_cell(id):
             cells = f"{axes[0]}s" if len(axes := EXERCISES[id].judge.axes) == 1 else "cells"
             left = f"1 of {total} {cells} left. Those filled are right so far."
             assert finding.text == (left if total > 1 else "")
+
+
+LETTERS = {id: exercise.judge for id, exercise in EXERCISES.items() if isinstance(exercise.judge, Letters)}
+
+
+def test_these_are_judged_letter_by_letter():
+    assert set(LETTERS) >= {"5.5", "6.7", "7.6", "7.7", "8.5", "8.7", "9.5"}
+
+
+@pytest.mark.parametrize("id", LETTERS)
+def test_every_wrong_letter_gets_its_own_reason_whatever_the_others_are(id):
+    names, says, right = LETTERS[id].names, LETTERS[id].says, LETTERS[id].expected()
+    numbers = range(1, 1 + max(right + tuple(n for told in says.values() for n in told)))
+    for name, wanted in zip(names, right, strict=True):
+        assert sorted([wanted, *says[name]]) == [*numbers]  # a reason for every number but the right one
+    wholes = {slip.value_fn(): slip.name for slip in LETTERS[id].slips}
+    for answer in itertools.product(numbers, repeat=len(names)):
+        finding, lines = judge(id, answer), reasons(id, answer)
+        assert finding.state == ("right" if answer == right else "wrong")
+        if answer in wholes:
+            assert finding.slip == wholes[answer]
+            continue
+        assert finding.text == "\n  ".join(lines)
+        assert (finding.slip is not None) == (len(lines) == 1)
+    two = {**dict(zip(names, right, strict=True)), names[0]: 17, names[1]: [1, 2]}  # two numbers for one letter
+    assert judge(id, two).state == "wrong"
+    for at, name in enumerate(names):  # the others are still to come, or one is no choice at all
+        for number in says[name]:
+            answer = [...] * len(names)
+            answer[at] = number
+            finding = judge(id, answer)
+            assert (finding.state, finding.slip) == ("not done", f"{name}: {number}")
+            assert finding.text == f"{len(names) - 1} of {len(names)} cells left.\n  {reasons(id, answer)[0]}"
+        finding = judge(id, {**dict(zip(names, right, strict=True)), name: 17})
+        assert (finding.state, finding.slip) == ("wrong", None)
+        assert finding.text == (
+            f"In {name}: you have 17. What there is to choose from is numbered from 1 to {numbers[-1]}."
+        )
+
+
+def reasons(id, answer):
+    """A line for each letter that is answered and wrong."""
+    lines = []
+    for name, number, right in zip(LETTERS[id].names, answer, LETTERS[id].expected(), strict=True):
+        if number not in (right, ...):
+            said = LETTERS[id].says[name][number]
+            end = "" if said.endswith("?") else "."
+            lines.append(f"In {name}: you have {number}. {said[0].upper()}{said[1:]}{end}")
+    return lines
+
+
+@pytest.mark.parametrize("id", LETTERS)
+def test_a_reason_does_not_give_the_right_number(id):
+    for told, right in zip(LETTERS[id].says.values(), LETTERS[id].expected(), strict=True):
+        for sentence in told.values():
+            assert str(right) not in re.findall(r"\d+", sentence.replace("1 + scale", "")), sentence
 
 
 # ---- the notebooks ----

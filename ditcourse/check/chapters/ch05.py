@@ -1,12 +1,9 @@
 """Chapter 5, sampling: one step by hand, DDIM, guidance and Euler as functions, three broken samplers."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from ditcourse.check import Exercise, Slip, function
-from ditcourse.check.judges import Finding, Values, read_parts
-from ditcourse.check.reading import number_text
+from ditcourse.check.judges import letters
 from ditcourse.check.sheet import SheetPart
 
 # One DDIM step; a level is a pair (signal, sigma)
@@ -85,7 +82,6 @@ def _euler(step=lambda now, after: after - now, far=lambda now, after: now, ask=
 
 # Three broken samplers
 
-FAULTS = {"a": 2, "b": 4, "c": 5}
 LETTER_SAYS = {
     "a": {
         1: "it begins with noise of size 1, as it should; look at the step",
@@ -109,33 +105,6 @@ LETTER_SAYS = {
         6: "the model is told `now` both times, as it should be; look what is made of the two answers",
     },
 }
-
-
-def _with_one_wrong(letter, number):
-    return lambda: tuple((FAULTS | {letter: number}).values())
-
-
-@dataclass(frozen=True)
-class Letters(Values):
-    """The number of a fault for each letter: every wrong letter gets its own sentence, whatever the others are."""
-
-    says: dict = field(default_factory=dict)  # {letter: {number: sentence}}
-
-    def judge(self, answer):
-        found = super().judge(answer)
-        if found.cell is None or found.slip in ("a and b changed places", "b and c changed places", "counted from 0"):
-            return found
-        lines, slips = [], []
-        for name, given, wanted in zip(self.names, read_parts(answer, self.names), self.expected(), strict=True):
-            number = None if given is None or given.blank.all() else float(given.numbers.reshape(()))
-            if number is None or number == wanted:
-                continue
-            says = self.says[name].get(number, "the faults are numbered from 1 to 6")
-            lines.append(f"In {name}: you have {number_text(number)}. {says[:1].upper()}{says[1:]}.")
-            slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
-        left = found.text.split(". ")[0] + "." if found.state == "not done" else ""
-        text = "\n  ".join([left] * bool(left) + lines)
-        return Finding(found.state, text, found.cell, slips[0] if len(slips) == 1 else None)
 
 
 EXERCISES = (
@@ -262,20 +231,13 @@ EXERCISES = (
         goal="find the bug from the clips and the code",
         difficulty=3,
         minutes=8,
-        judge=Letters(
-            lambda: tuple(FAULTS.values()),
-            (
-                *(Slip(f"{letter}: {number}", _with_one_wrong(letter, number), says)
-                  for letter, told in LETTER_SAYS.items() for number, says in told.items()),
-                Slip("a and b changed places", lambda: (4, 2, 5),
-                     "in a no new noise is added, in b no step along a velocity is taken: change the two"),
-                Slip("b and c changed places", lambda: (2, 5, 4), "b has no guidance, and c adds no noise"),
-                Slip("counted from 0", lambda: (1, 3, 4), "the faults are counted from 1, as they stand in the list"),
-            ),
-            tolerance=1e-4,
-            names=tuple(FAULTS),
-            axes=(),
-            says=LETTER_SAYS,
+        judge=letters(
+            lambda: (2, 4, 5),
+            LETTER_SAYS,
+            swapped={
+                "ab": "in a no new noise is added, in b no step along a velocity is taken: change the two",
+                "bc": "b has no guidance, and c adds no noise",
+            },
         ),
         hints=(
             "Look at the clips first: which are still noisy, and which is clean but shows something else?",

@@ -6,6 +6,7 @@ Everything is NumPy; the reference functions are written out axis by axis, so th
 import numpy as np
 
 from ditcourse.check import Exercise, Slip, function, values
+from ditcourse.check.judges import letters
 from ditcourse.check.sheet import SheetPart
 
 # 6.2: counts for three clips, by one function, so that a slip is another function
@@ -120,6 +121,36 @@ def _back(split="t h w p_t p_h p_w c", order="c t p_t h p_h w p_w"):
 
 def _colours_last(tokens, patch, size):
     return np.moveaxis(_back()(tokens, patch, size), 0, -1)
+
+
+# 6.7: three wrong cuts
+
+CUT_SAYS = {
+    "a": {
+        1: "in a the channel still comes before the pixels of a token; look at the axes that stand before it",
+        2: "a does permute its axes; look at which of them count patches",
+        3: "inside a patch all is whole in a; it is the patches that lie elsewhere",
+        5: "a moves in the right order; it is its single frames that are wrong",
+        6: "the two frames of a token follow each other in a; it is its single frames that are wrong",
+        7: "the colours of a are right; look where they lie",
+    },
+    "b": {
+        1: "in b the channel still comes before the pixels of a token, and every single frame is right",
+        2: "there is a permute in b, and every single frame is right",
+        3: "every single frame of b is right, inside its patches too",
+        4: "every single frame of b is right, so each patch lies where it should in its frame",
+        5: "backwards the steps would be as small as before; in b they are large",
+        7: "the colours of b are right; its times are not",
+    },
+    "c": {
+        2: "there is a permute in c; follow its axes one by one",
+        3: "then the colours of c would be right; look at them",
+        4: "patches that lie elsewhere would keep their colours; look at those of c",
+        5: "pieces of time in reverse order would keep their colours; look at those of c",
+        6: "c cuts the time as it should, into pieces of two frames; look at its colours",
+        7: "then every pixel of c would only have another colour; in c the small squares have patterns",
+    },
+}
 
 
 EXERCISES = (
@@ -299,26 +330,13 @@ EXERCISES = (
         goal="find the bug from the clips and the code",
         difficulty=2,
         minutes=6,
-        judge=values(
+        judge=letters(
             lambda: (4, 6, 1),
-            names=("a", "b", "c"),
-            slips=(
-                Slip("a: inside", lambda: (3, 6, 1),
-                     "inside a patch all is whole in a; it is the patches that lie elsewhere"),
-                Slip("a: memory", lambda: (2, 6, 1), "a does permute its axes; look at which of them count patches"),
-                Slip("b: reversed", lambda: (4, 5, 1),
-                     "backwards the steps would be as small as before; in b they are large"),
-                Slip("b: memory", lambda: (4, 2, 1), "there is a permute in b, and every single frame is right"),
-                Slip("b: channels", lambda: (4, 7, 1), "the colours of b are right; its times are not"),
-                Slip("c: memory", lambda: (4, 6, 2), "there is a permute in c; look where the 1 stands in it"),
-                Slip("c: channels", lambda: (4, 6, 7),
-                     "then every pixel of c would only have another colour; in c the small squares have patterns"),
-                Slip("c: places", lambda: (4, 6, 3), "then the colours of c would be right; look at them"),
-                Slip("a and b changed places", lambda: (6, 4, 1),
-                     "in a every frame is wrong, in b their order is: change the two"),
-                Slip("b and c changed places", lambda: (4, 1, 6), "b keeps its colours, and c its order in time"),
-                Slip("counted from 0", lambda: (3, 5, 0), "the faults are counted from 1, as they stand in the list"),
-            ),
+            CUT_SAYS,
+            swapped={
+                "ab": "in a every frame is wrong, in b their order is: change the two",
+                "bc": "b keeps its colours, and c its order in time",
+            },
         ),
         hints=(
             "Look at the clips first: in which is a single frame wrong, in which only their order?",

@@ -3,13 +3,13 @@
 import difflib
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ditcourse.check import Exercise, Slip, function
-from ditcourse.check.judges import Finding, Values, read_parts
-from ditcourse.check.reading import describe, is_blank, name_of, number_text
+from ditcourse.check.judges import Finding, letters
+from ditcourse.check.reading import describe, is_blank, name_of
 from ditcourse.check.sheet import SheetPart
 
 # 7.2: a time becomes cosines and sines
@@ -205,48 +205,6 @@ def _maps_inputs(rng):
     return rng.normal(size=(n, n)), rng.normal(size=n), rng.normal(size=(n, n)), rng.normal(size=n)
 
 
-# Several letters, a number for each
-
-
-@dataclass(frozen=True)
-class EachLetter(Values):
-    """A number for each letter: every wrong letter gets its own sentence, whatever the others are."""
-
-    says: dict = field(default_factory=dict)  # {letter: {number: sentence}}
-    most: int = 6  # the largest number there is to choose
-
-    def judge(self, answer):
-        found = super().judge(answer)
-        if found.cell is None:
-            return found
-        given = [None if part is None or part.blank.all() else float(part.numbers.reshape(()))
-                 for part in read_parts(answer, self.names)]  # fmt: skip
-        whole = next((slip for slip in self.slips if list(slip.value_fn()) == given), None)
-        if whole and whole.name.split(":")[0] not in self.says:
-            return found
-        lines, slips = [], []
-        for name, number, wanted in zip(self.names, given, self.expected(), strict=True):
-            if number is None or number == wanted:
-                continue
-            says = self.says[name].get(number, f"whole numbers from 1 to {self.most} are to choose from")
-            lines.append(f"In {name}: you have {number_text(number)}. {says[:1].upper()}{says[1:]}.")
-            slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
-        left = found.text.split(". ")[0] + "." if found.state == "not done" else ""
-        text = "\n  ".join([left] * bool(left) + lines)
-        return Finding(found.state, text, found.cell, slips[0] if len(slips) == 1 else None)
-
-
-def each_letter(expected, says, slips=(), most=6):
-    """Judge a number for each letter. says: {letter: {wrong number: sentence}}; slips: of the answer as a whole."""
-
-    def with_one_wrong(letter, number):
-        return lambda: tuple(number if name == letter else right for name, right in zip(says, expected(), strict=True))
-
-    single = [Slip(f"{letter}: {number}", with_one_wrong(letter, number), sentence)
-              for letter, told in says.items() for number, sentence in told.items()]  # fmt: skip
-    return EachLetter(expected, (*single, *slips), 1e-4, tuple(says), (), says, most)
-
-
 # 7.6: four starts; the answers are worked out, not typed
 
 
@@ -312,7 +270,7 @@ FAULT_SAYS = {
         1: "there are no cosines in b",
         2: "the new axis lets a blank switch off all numbers of its vector, as it should",
         3: "there are no waves in b",
-        4: "a norm would only cover it up; why is one length five times the other, for the same word?",
+        4: "a norm would only cover it up; ask why one length is five times the other, for the same word",
         5: "the order is lost in every mean; what is printed is the length of the vector",
     },
     "c": {
@@ -450,7 +408,7 @@ EXERCISES = (
         goal="predict how a block starts, and whether it can learn from there",
         difficulty=2,
         minutes=6,
-        judge=each_letter(start_kinds, START_SAYS, most=3),
+        judge=letters(start_kinds, START_SAYS),
         hints=(
             "The identity: gate times layer is 0. That is so if one of the two is.",
             "The gradient of the gate is made of what the layer answers; that of the layer's last map of the gate.",
@@ -463,16 +421,13 @@ EXERCISES = (
         goal="find the bug from what is printed and from the code",
         difficulty=3,
         minutes=8,
-        judge=each_letter(
+        judge=letters(
             lambda: (3, 6, 2),
             FAULT_SAYS,
-            slips=(
-                Slip("a and b changed places", lambda: (6, 3, 2),
-                     "a is about time and has no blanks, b is about words: change the two"),
-                Slip("b and c changed places", lambda: (3, 2, 6),
-                     "there are no tokens of a clip in b, and no blanks in c: change the two"),
-                Slip("counted from 0", lambda: (2, 5, 1), "the faults are counted from 1, as they stand in the list"),
-            ),
+            swapped={
+                "ab": "a is about time and has no blanks, b is about words: change the two",
+                "bc": "there are no tokens of a clip in b, and no blanks in c: change the two",
+            },
         ),
         hints=(
             "a: how large is the largest angle? b: by what is the sum divided? c: which axis is 1 after unsqueeze?",

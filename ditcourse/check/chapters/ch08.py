@@ -5,7 +5,8 @@ Tokens are rows, as in PyTorch. Square weights are chosen on purpose, so that a 
 
 import numpy as np
 
-from ditcourse.check import Exercise, Slip, function, values
+from ditcourse.check import Exercise, Slip, function
+from ditcourse.check.judges import letters
 from ditcourse.check.sheet import SheetPart
 
 
@@ -99,6 +100,60 @@ def _halves(x, angles):
 def _not_woven(x, angles):
     turned = turn(x, angles)
     return np.concatenate([turned[:, 0::2], turned[:, 1::2]], axis=1)
+
+
+# ---- 8.5 and 8.7: what is known of the order, and reading maps ----
+
+ORDER_SAYS = {
+    "a": {
+        1: "the numbers go with their tokens, and these have moved",
+        3: "nothing tells this layer where a token stands; a sum does not ask for the order of its terms",
+    },
+    "b": {
+        1: "the tokens have moved, and the table has not: which token meets its first row now?",
+        2: "the table stays where it is: the token that comes first now gets its first row, not the row it had before",
+    },
+    "c": {
+        2: "a mean over all tokens has no places any more that could be in another order",
+        3: "only the order is another one, and a mean does not ask for the order of its terms",
+    },
+    "d": {
+        1: "the tokens have moved, so what comes out in a place belongs to another token now",
+        2: "turning knows how far, and also in which direction: ahead is not back",
+    },
+    "e": {
+        2: "the tokens stay where they are, so there is nothing to move along with",
+        3: "queries and keys are turned further by the same angle, and differences stay",
+    },
+    "f": {
+        1: "other rows of the table are added, so other tokens come in; only turning looks at differences",
+        2: "the tokens stay where they are, so there is nothing to move along with",
+    },
+}
+_NOTHING_BEHIND = "the token stands in the first frames, so nothing is behind it in time"
+MAP_SAYS = {
+    "a": {
+        1: "in a the framed token itself is dark",
+        2: "in a all of frames 1 to 2 is dark, the framed token's own place too",
+        3: "the framed token stands in frames 1 to 2, and all of a is dark there",
+        4: "in a compare the picture of frames 7 to 8 with that of frames 1 to 2: one is bright, one dark",
+        6: _NOTHING_BEHIND,
+    },
+    "b": {
+        1: "b is bright in other frames, too",
+        3: "the framed token's own place is bright in b, in other frames too",
+        4: "the edges of b are dark in every frame",
+        5: "b is as bright in the token's own frames as in the others",
+        6: _NOTHING_BEHIND,
+    },
+    "c": {
+        1: "in c the framed token itself is dark",
+        2: "c is brightest at the left edge, away from the framed token",
+        4: "most squares of c are dark",
+        5: "compare once more in which frames c is bright and in which the framed token stands",
+        6: _NOTHING_BEHIND,
+    },
+}
 
 
 EXERCISES = (
@@ -227,27 +282,7 @@ EXERCISES = (
         goal="predict what a change of places does, then see it",
         difficulty=2,
         minutes=6,
-        judge=values(
-            lambda: (2, 3, 1, 3, 1, 3),
-            names=("a", "b", "c", "d", "e", "f"),
-            slips=(
-                Slip("a: order known", lambda: (3, 3, 1, 3, 1, 3),
-                     "nothing tells this layer where a token stands; a sum does not ask for the order of its terms"),
-                Slip("a: nothing moves", lambda: (1, 3, 1, 3, 1, 3),
-                     "the numbers go with their tokens, and these have moved"),
-                Slip("b: table moves along", lambda: (2, 2, 1, 3, 1, 3),
-                     "the table stays where it is: the token that comes first now gets its first row, "
-                     "not the row it had before"),
-                Slip("c: mean moves", lambda: (2, 3, 2, 3, 1, 3),
-                     "a mean over all tokens has no places any more that could be in another order"),
-                Slip("d: only how far", lambda: (2, 3, 1, 2, 1, 3),
-                     "turning knows how far, and also in which direction: ahead is not back"),
-                Slip("e: counts from the start", lambda: (2, 3, 1, 3, 3, 3),
-                     "queries and keys are turned further by the same angle, and differences stay"),
-                Slip("f: as e", lambda: (2, 3, 1, 3, 1, 1),
-                     "other rows of the table are added, so other tokens come in; only turning looks at differences"),
-            ),
-        ),
+        judge=letters(lambda: (2, 3, 1, 3, 1, 3), ORDER_SAYS),
         hints=(
             "Two questions for each: does the layer learn where a token stands? And does that change here?",
             "Without positions the same tokens give the same sums, in whatever order they come.",
@@ -298,22 +333,10 @@ EXERCISES = (
         goal="say in words what an attention map shows",
         difficulty=1,
         minutes=4,
-        judge=values(
+        judge=letters(
             lambda: (5, 2, 3),
-            names=("a", "b", "c"),
-            slips=(
-                Slip("a: evenly", lambda: (4, 2, 3),
-                     "in a compare the picture of frames 7 to 8 with that of frames 1 to 2: one is bright, one dark"),
-                Slip("a: back in time", lambda: (6, 2, 3),
-                     "the token stands in the first frames, so nothing is behind it in time"),
-                Slip("b: itself", lambda: (5, 1, 3), "b is bright in other frames, too"),
-                Slip("b: evenly", lambda: (5, 4, 3), "the edges of b are dark in every frame"),
-                Slip("c: itself", lambda: (5, 2, 1), "in c the framed token itself is dark"),
-                Slip("a and c changed places", lambda: (3, 2, 5),
-                     "the times are the other way round: the framed token is in the first frames"),
-                Slip("counted from 0", lambda: (4, 1, 2),
-                     "the statements are counted from 1, as they stand in the list"),
-            ),
+            MAP_SAYS,
+            swapped={"ac": "the times are the other way round: the framed token is in the first frames"},
         ),
         hints=(
             "First look for the framed token: at which time and place is it?",

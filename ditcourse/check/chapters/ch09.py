@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from unittest.mock import patch
 
 from ditcourse.check import Exercise, Slip
-from ditcourse.check.chapters.ch07 import each_letter
-from ditcourse.check.judges import Finding, Function, _call, _Ours, _probably, _sentence
+from ditcourse.check.judges import Finding, Function, _call, _Ours, _probably, _sentence, letters
 from ditcourse.check.reading import describe, is_blank, name_of
 from ditcourse.check.sheet import SheetPart
 
@@ -401,9 +400,9 @@ RUNG_SAYS = {
 }
 
 
-def _missing(**other):
-    """The numbers of the list for a to d, with some of them changed."""
-    return tuple(other.get(letter, RUNGS_TO_MISS.index(name) + 1) for letter, name in MISSING.items())
+def _missing():
+    """The numbers of the list for a to d."""
+    return tuple(RUNGS_TO_MISS.index(name) + 1 for name in MISSING.values())
 
 
 # A config under a budget
@@ -626,15 +625,13 @@ EXERCISES = (
         goal="find out what a model lacks by what it does",
         difficulty=2,
         minutes=8,
-        judge=each_letter(
+        judge=letters(
             _missing,
             RUNG_SAYS,
-            slips=(
-                Slip("a and b changed places", lambda: _missing(a=6, b=3),
-                     "a and b have changed places: shuffled tokens and slopes are two questions"),
-                Slip("c and d changed places", lambda: _missing(c=4, d=1),
-                     "c and d have changed places: which of them only grows, which one also loses x?"),
-            ),
+            swapped={
+                "ab": "a and b have changed places: shuffled tokens and slopes are two questions",
+                "cd": "c and d have changed places: which of them only grows, which one also loses x?",
+            },
         ),
         hints=(
             "Compare each letter with the whole model: in which lines does it differ?",
