@@ -75,43 +75,59 @@ def measure(oracle: Oracle, count: int, split: str, seed: int) -> dict:
     return {"clips": count, "right": result, "confusion": confusion}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/oracle"))
-    parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=1_000_000)
-    parser.add_argument("--clips", type=int, default=2048, help="clips of each measurement")
-    options = parser.parse_args()
-
-    torch.manual_seed(options.seed)
-    generator = torch.Generator().manual_seed(options.seed)
-    oracle = Oracle()
-    optimizer = torch.optim.AdamW(oracle.parameters(), lr=options.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, options.steps, pct_start=0.1)
-    start = time.perf_counter()
-    for step in (bar := tqdm(range(options.steps))):
+def stage(oracle: Oracle, parameters: list, steps: int, seed: int, options, closer: bool) -> None:
+    """Train some of the weights: first where the subject is, its colour, the sky; then (closer) what it is."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, steps, pct_start=0.1)
+    for step in (bar := tqdm(range(steps))):
         clips, answers, where = draw(options.batch_size, generator)
-        scores, _, heat = oracle(worsen(clips, generator))
-        losses = [F.cross_entropy(score, answers[:, COLUMNS[name]]) for name, score in scores.items()]
-        loss = sum(losses) + 5 * F.binary_cross_entropy_with_logits(heat, where)
+        clips = worsen(clips, generator)
+        seen, track, everywhere, heat = oracle.look(clips)
+        scores = {"colour": oracle.colour(seen), "sky": oracle.sky(everywhere)}
+        if closer:
+            scores = {"subject": oracle.look_closer(clips, track)}
+        loss = sum(F.cross_entropy(score, answers[:, COLUMNS[name]]) for name, score in scores.items())
+        if not closer:
+            loss = loss + 5 * F.binary_cross_entropy_with_logits(heat, where)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(oracle.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         if step % 50 == 49:
             right = [f"{name} {(score.argmax(1) == answers[:, COLUMNS[name]]).float().mean():.2f}"
                      for name, score in scores.items()]  # fmt: skip
             bar.write(f"{step + 1} loss {loss.item():.3f} right: {' '.join(right)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/oracle"))
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--closer-steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=1_000_000)
+    parser.add_argument("--clips", type=int, default=2048, help="clips of each measurement")
+    options = parser.parse_args()
+
+    start = time.perf_counter()
+    torch.manual_seed(options.seed)
+    oracle = Oracle()
+    first = [value for name, value in oracle.named_parameters() if not name.startswith("closer")]
+    stage(oracle, first, options.steps, options.seed, options, closer=False)
+    for value in first:  # what finds the subject is done; what looks closer comes after it
+        value.requires_grad_(False)
+    stage(oracle, list(oracle.closer.parameters()), options.closer_steps, options.seed + 1, options, closer=True)
     oracle.eval()
     options.out.mkdir(parents=True, exist_ok=True)
     save_file(oracle.half().state_dict(), options.out / "model.safetensors")
     (options.out / "config.json").write_text(json.dumps({"width": oracle.width}) + "\n")
     oracle.float()  # what is measured is what was saved
     record = {
-        "command": f"python experiments/train_oracle.py --steps {options.steps} --batch-size {options.batch_size} "
+        "command": f"python experiments/train_oracle.py --steps {options.steps} --closer-steps {options.closer_steps} "
+        f"--batch-size {options.batch_size} "
         f"--learning-rate {options.learning_rate} --seed {options.seed}",
         "parameters": sum(p.numel() for p in oracle.parameters()),
         "seconds": round(time.perf_counter() - start),

@@ -20,6 +20,7 @@ from ditcourse.world.sky_words import ATTRIBUTES
 from ditcourse.world.world import Reading
 
 STILL, ROUND = 0.42, 0.5  # of `motion_of`: sides are 2 long; a straight way has a ratio near 0, a circle near 1
+WINDOW = 0.55  # half of the side of the window that is looked at more closely; the picture's is 1
 FRAMES = 8  # how many frames it looks at, evenly spread over the clip
 NOTHING = "nothing"
 ANSWERS = {name: values if name == "sky" else (*values, NOTHING) for name, values in ATTRIBUTES.items()}
@@ -40,27 +41,38 @@ class Oracle(nn.Module):
             nn.Conv2d(width, width, 3, padding=2, dilation=2), nn.SiLU(),
         )  # fmt: skip
         self.where = nn.Conv2d(width, 1, 1)
-        self.what = nn.ModuleDict({name: _mlp(width, len(ANSWERS[name])) for name in ("subject", "colour")})
+        self.colour = _mlp(width, len(ANSWERS["colour"]))
         self.sky = _mlp(width, len(ANSWERS["sky"]))
+        self.closer = nn.Sequential(
+            nn.Conv2d(3, width // 2, 3, padding=1), nn.SiLU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1), nn.SiLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.SiLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.SiLU(),
+            nn.Flatten(), _mlp(16 * width, len(ANSWERS["subject"])),
+        )  # fmt: skip
 
     def forward(self, clips: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Scores of subject, colour and sky, each (B, answers); the track (B, 8, 2); the heat (B, 8, 16, 16)."""
         seen, track, everywhere, heat = self.look(clips)
-        return {name: head(seen) for name, head in self.what.items()} | {"sky": self.sky(everywhere)}, track, heat
+        subject = self.look_closer(clips, track)
+        return {"subject": subject, "colour": self.colour(seen), "sky": self.sky(everywhere)}, track, heat
+
+    def look_closer(self, clips: Tensor, track: Tensor) -> Tensor:
+        """Scores of the subject, (B, answers), from a window round it in every other frame, in full sharpness."""
+        frames = self.frames(clips)[:, ::2]  # (B, 4, 3, H, W)
+        side = torch.linspace(-WINDOW, WINDOW, 32, device=clips.device)
+        y, x = torch.meshgrid(side, side, indexing="ij")
+        grid = torch.stack([x, y], dim=2) + track.detach()[:, ::2, None, None]  # (B, 4, 32, 32, 2)
+        window = F.grid_sample(frames.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
+        return self.closer(window).unflatten(0, frames.shape[:2]).mean(1)
 
     def look(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What it sees: features of the subject (B, D), its track (B, 8, 2), x and y in [-1, 1], the mean feature
 
         (B, D), and how sure it is that the subject covers a cell, (B, 8, 16, 16), as logits.
         """
-        if clips.dim() != 5 or clips.shape[1] != 3:
-            raise ValueError(f"clips must be (B, 3, T, H, W), got {tuple(clips.shape)}")
-        B, _, T, H, W = clips.shape
-        chosen = torch.linspace(0, T - 1, FRAMES).round().long()
-        frames = clips[:, :, chosen].transpose(1, 2).flatten(0, 1).float().clamp(-1, 1)  # (B 8, 3, H, W)
-        if (H, W) != (PICTURE, PICTURE):
-            frames = F.interpolate(frames, (PICTURE, PICTURE), mode="bilinear", antialias=True, align_corners=False)
-        features = self.eye(frames)  # (B 8, D, 16, 16)
+        features = self.eye(self.frames(clips).flatten(0, 1))  # (B 8, D, 16, 16)
+        B = len(clips)
         heat = self.where(features).reshape(B, FRAMES, *features.shape[2:])
         weights = heat.flatten(2).softmax(2).view_as(heat)
         features = features.reshape(B, FRAMES, -1, *features.shape[2:])
@@ -68,6 +80,18 @@ class Oracle(nn.Module):
         track = torch.stack([(weights.sum(2) * side).sum(2), (weights.sum(3) * side).sum(2)], dim=2)
         seen = torch.einsum("btdhw,bthw->bd", features, weights) / FRAMES
         return seen, track, features.mean((1, 3, 4)), heat
+
+    def frames(self, clips: Tensor) -> Tensor:
+        """Eight frames of each clip as 64 x 64 pictures, (B, 8, 3, 64, 64)."""
+        if clips.dim() != 5 or clips.shape[1] != 3:
+            raise ValueError(f"clips must be (B, 3, T, H, W), got {tuple(clips.shape)}")
+        _, _, T, H, W = clips.shape
+        chosen = torch.linspace(0, T - 1, FRAMES).round().long()
+        frames = clips[:, :, chosen].transpose(1, 2).float().clamp(-1, 1)
+        if (H, W) == (PICTURE, PICTURE):
+            return frames
+        flat = F.interpolate(frames.flatten(0, 1), (PICTURE, PICTURE), mode="bilinear", antialias=True)
+        return flat.unflatten(0, frames.shape[:2])
 
 
 def _mlp(inputs: int, outputs: int, hidden: int = 64) -> nn.Sequential:
