@@ -1,4 +1,5 @@
-// What scrolls sideways must be reachable by keyboard; what does not, must not be a stop on the way.
+// What scrolls sideways must be reachable by keyboard; what does not, must not be a stop on the way. And two small
+// things besides: formulas keep their commas, and paper is light.
 (function () {
   "use strict";
   var wide = "mjx-container[display='true'], div.math, .scroll, .cell_output .output, pre, .pst-scrollable-table-container";
@@ -9,9 +10,21 @@
       if (!scrolls && box.hasAttribute("tabindex") && !box.hasAttribute("role")) box.removeAttribute("tabindex");
     });
   }
+  // A comma stays on the line of the formula before it.
+  function bind() {
+    document.querySelectorAll("span.math").forEach(function (math) {
+      var next = math.nextSibling, found = next && next.nodeType === 3 && /^[.,;:!?)]+/.exec(next.data);
+      if (!found) return;
+      var both = document.createElement("span");
+      both.style.whiteSpace = "nowrap";
+      math.replaceWith(both);
+      both.append(math, found[0]);
+      next.data = next.data.slice(found[0].length);
+    });
+  }
   window.addEventListener("load", function () {
     var MathJax = window.MathJax;
-    if (MathJax && MathJax.startup && MathJax.startup.promise) MathJax.startup.promise.then(mark);
+    if (MathJax && MathJax.startup && MathJax.startup.promise) MathJax.startup.promise.then(bind).then(mark);
     mark();
     // The theme sets tabindex too, a while after a resize: look again whenever it did, and whenever a box changes size.
     new MutationObserver(mark).observe(document.body, {attributes: true, attributeFilter: ["tabindex"], subtree: true});

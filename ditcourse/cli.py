@@ -86,6 +86,7 @@ def train(folder: Path, rung: str | None, resume: bool, device: str | None, shar
     from ditcourse import environment
     from ditcourse.figures import save_clip, side_by_side
     from ditcourse.training import RunConfig, fit
+    from ditcourse.training.checkpoint import last_checkpoint
     from ditcourse.training.distributed import is_main
 
     def keep(path: Path, clips, prompts) -> None:
@@ -98,9 +99,15 @@ def train(folder: Path, rung: str | None, resume: bool, device: str | None, shar
         config = RunConfig.preset(rung, **{name: value for name, value in given.items() if value is not None})
         if is_main():
             click.echo(f"Rung {rung}: {config.train.steps} steps of {config.train.batch_size} clips into {folder}.")
+        found = last_checkpoint(folder) if resume else None
+        done = found is not None and found.stem == f"step-{config.train.steps:06d}"
         trainer = fit(config, folder, device, resume, shard=shard, on_clips=keep)
     except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
+        longer = "steps = " in str(error)  # --resume with another --steps
+        more = ". A run keeps its length: its learning rate is planned for it. Name another folder for a longer one."
+        raise click.ClickException(str(error) + more * longer) from error
+    if done and is_main():
+        click.echo(f"{folder}: this run was done already, all {trainer.step} steps of it; nothing was left to train.")
     recent = trainer.losses[-50:]
     click.echo(f"{folder}: step {trainer.step}, loss {sum(recent) / len(recent):.3f}, {trainer.seconds:.0f} s.")
 

@@ -25,7 +25,11 @@ def test_train_resume_sample_evaluate_export(tmp_path):
     assert json.loads((folder / "metrics.jsonl").read_text())["step"] == 2
     again = run("train", folder, *STEPS, "--precision", "float32")
     assert again.exit_code != 0 and "resume" in again.output
-    assert run("train", folder, *STEPS, "--precision", "float32", "--resume").exit_code == 0
+    assert "done already" not in result.output
+    again = run("train", folder, *STEPS, "--precision", "float32", "--resume")
+    assert again.exit_code == 0 and "done already, all 2 steps" in again.output
+    longer = run("train", folder, *STEPS, "--steps", "3", "--precision", "float32", "--resume")
+    assert longer.exit_code != 0 and "steps = 2 there. A run keeps its length" in longer.output
 
     assert run("sample", "a red circle moves left", "--model", folder, "--out", tmp_path / "c.webp").exit_code == 0
     result = run("evaluate", "--model", folder, "--clips", 2, "--steps", 2)

@@ -116,19 +116,35 @@ def _typed(x):
     return cell_text(x) if float(cell_number(cell_text(x))) == x else np.format_float_positional(x, trim="-")
 
 
+# a whole number and a fraction, a ½ with or without a whole number before it, or a number over a whole number
+_CELL = re.compile(
+    r"([-+]?) *(?:([0-9]+) +([0-9]+) */ *([0-9]+)|([0-9]*) *(½)|([0-9]+\.?[0-9]*|\.[0-9]+)(?: */ *([0-9]+))?)"
+)
+
+
 def cell_number(text):
     """What a typed cell means: a float, `...` for a blank, NaN if it is no number.
 
-    3, -2, −2, 1.5, 1,5, 3/2 and ½ (also −½ and 1½) are numbers.
+    3, +3, -2, −2, 1.5, 1,5, 3/2, 1 1/2, -1 1/2 and ½ (also −½ and 1½) are numbers.
     """
-    plain = text.strip().replace("−", "-").replace(",", ".").replace(" ", "")
+    plain = text.strip().replace("−", "-").replace("⁄", "/").replace(",", ".").replace("\u00a0", " ")
     if plain in ("", "...", "…"):
         return ...
-    plain = re.sub(r"([0-9])½$", r"\1.5", plain).replace("½", "0.5")
-    match = re.fullmatch(r"(-?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:/([0-9]+))?", plain)
-    if not match or len(plain) > 24 or (match[2] and not int(match[2])):
+    match = _CELL.fullmatch(plain)
+    if not match or len(plain) > 24:
         return np.nan
-    return float(match[1]) / float(match[2] or 1)
+    sign, whole, over, under, whole_of_half, half, number, divisor = match.groups()
+    if half:
+        size = float(whole_of_half or 0) + 0.5
+    elif whole:
+        if int(over) >= int(under):  # 1 3/2 may be 1 and 3/2, or 13/2 with a space in it
+            return np.nan
+        size = float(whole) + float(over) / float(under)
+    elif divisor and not int(divisor):
+        return np.nan
+    else:
+        size = float(number) / float(divisor or 1)
+    return -size if sign == "-" else size
 
 
 PAGES = {

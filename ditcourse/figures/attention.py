@@ -96,13 +96,14 @@ def attention_map(
     """Choose a token, a block, a head and a time; see over the frames what the token looks at. HTML for a notebook.
 
     steps: [(t, x_t, weights), ...], with x_t (C, T, H, W) what the model saw and weights (blocks, heads, N, N) as
-    `attention_of` gives them for one clip; all of the same size. clip: the clip without noise. token and block: those
-    that are shown first, counted from 0, at the middle time.
+    `attention_of` gives them for one clip; all of the same size, in any order. clip: the clip without noise. token and
+    block: those that are shown first, counted from 0, at the middle time.
     """
     from IPython.display import HTML
 
     grid = token_grid(tuple(clip.shape[1:]), patch_size)
     N = grid[0] * grid[1] * grid[2]
+    steps = sorted(steps, key=lambda step: float(step[0]))  # the slider goes from clip to noise
     shapes = {tuple(weights.shape) for _, _, weights in steps}
     if len(shapes) != 1 or next(iter(shapes))[2:] != (N, N):
         raise ValueError(f"steps must hold weights (blocks, heads, {N}, {N}), all alike, got {sorted(shapes)}")

@@ -32,7 +32,7 @@ def plot_time_features(panels: dict):
             f"panels must be one or more of features (times, width), got {[tuple(f.shape) for f in panels.values()]}"
         )
     figure, axes = plt.subplots(
-        len(panels), 1, figsize=(4.8, 2.4 * len(panels)), dpi=100, facecolor="white", layout="constrained",
+        len(panels), 1, figsize=(3.8, 2 * len(panels)), dpi=130, facecolor="white", layout="constrained",
         squeeze=False, sharex=True,
     )  # fmt: skip
     for (title, features), ax in zip(panels.items(), axes[:, 0], strict=True):
@@ -54,20 +54,20 @@ def plot_gates(t, gates: dict):
     if any(len(sizes) > len(BLOCKS) for sizes in gates.values()):
         raise ValueError(f"gates: at most {len(BLOCKS)} blocks, one for each kind of line")
     figure, axes = plt.subplots(
-        1, len(gates), figsize=(4.8, 2.9), dpi=130, facecolor="white", layout="constrained", sharey=True, squeeze=False
+        1, len(gates), figsize=(3.8, 2.9), dpi=130, facecolor="white", layout="constrained", sharey=True, squeeze=False
     )
     for (name, sizes), ax in zip(gates.items(), axes[0], strict=True):
         for number, (line, (colour, dash, width)) in enumerate(zip(sizes, BLOCKS, strict=False), start=1):
             label = f"block {number}" if ax is axes[0, 0] else None
             ax.plot(t, line, dash, color=colour, linewidth=width, label=label)
         ax.set_title(name, loc="left", fontsize=9.5, color=INK)
-        ax.set_xlim(0, 1)
+        ax.set(xlim=(0, 1), xticks=(0, 0.5, 1))
         ax.set_xlabel("t, clip to noise", fontsize=9.5, color=INK)
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(colors=QUIET, labelsize=9)
     axes[0, 0].set_ylim(0, None)  # of both: they share it, and now it knows all lines
     axes[0, 0].set_ylabel("size of the gate", fontsize=9.5, color=INK)
-    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9, handlelength=2.2, columnspacing=1)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9, handlelength=2.2, columnspacing=1)
     return figure
 
 
@@ -79,13 +79,13 @@ def plot_shares(shares):
     shares = torch.as_tensor(shares)
     if shares.dim() != 3 or shares.shape[1:] != (6, 3):
         raise ValueError(f"shares must be (blocks, 6, 3), got {tuple(shares.shape)}")
-    figure, ax = plt.subplots(figsize=(4.8, 0.6 + 1.25 * len(shares)), dpi=130, facecolor="white", layout="constrained")
+    figure, ax = plt.subplots(figsize=(3.6, 0.6 + 1.4 * len(shares)), dpi=130, facecolor="white", layout="constrained")
     rows = [7 * block + six for block in range(len(shares)) for six in range(6)]
     left = torch.zeros(len(rows))
     for (name, colour), share in zip(SOURCES.items(), shares.flatten(0, 1).T, strict=True):
         ax.barh(rows, share, left=left, color=colour, height=0.85, label=name)
         left = left + share
-    ax.set_yticks(rows, list(SIX) * len(shares), fontsize=7.5)
+    ax.set_yticks(rows, list(SIX) * len(shares), fontsize=8.5)
     for block in range(len(shares)):
         ax.text(1.02, 7 * block + 2.5, f"block {block + 1}", rotation=270, va="center", fontsize=9, color=INK)
     ax.invert_yaxis()
@@ -93,7 +93,7 @@ def plot_shares(shares):
     ax.set_xlabel("share of the change", fontsize=9.5, color=INK)
     ax.spines[:].set_visible(False)
     ax.tick_params(colors=QUIET, left=False)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9, handlelength=1.4, columnspacing=1)
     return figure
 
 

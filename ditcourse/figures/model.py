@@ -95,7 +95,7 @@ def plot_ladder(record: dict):
 
     Dotted lines: the exact denoiser, and the answer 0.
     """
-    figure, ax = plt.subplots(figsize=(4.6, 4.2), dpi=150, facecolor="white", layout="constrained")
+    figure, ax = plt.subplots(figsize=(3.7, 4.2), dpi=150, facecolor="white", layout="constrained")
     names = [row["rung"] for row in record["rungs"]]
     for y, row in enumerate(record["rungs"]):
         ax.plot([record["exact"], row["median"]], [y, y], color="#d5dde5", linewidth=5, solid_capstyle="butt")
@@ -105,7 +105,7 @@ def plot_ladder(record: dict):
         ax.text(x, -0.75, f" {text} ", fontsize=8, color=QUIET, ha=side, va="bottom")
     ax.set(xscale="log", xlim=(0.9 * record["exact"], 1.1 * record["zero"]), ylim=(len(names) - 0.4, -0.8))
     ax.set_yticks(range(len(names)), [f"{name}  {i}" for i, name in enumerate(names)], fontsize=8.5)
-    ticks = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+    ticks = (0.005, 0.02, 0.05, 0.2, 1)
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     _plain(ax, "error of the predicted noise, held out")
@@ -113,23 +113,31 @@ def plot_ladder(record: dict):
 
 
 def plot_shares(rows: dict[str, dict[str, int]], what: str):
-    """Shares of a whole by part: {row: {part: amount}}, all rows with the same parts; returns the figure."""
+    """Shares of a whole by part: {row: {part: amount}}, all rows with the same parts; returns the figure.
+
+    Parts too small to be seen in any row (below 1.5 %) are put together as "the rest", if there are several.
+    """
     names = list(next(iter(rows.values())))
     if any(list(parts) != names for parts in rows.values()):
         raise ValueError("rows must all have the same parts, in the same order")
+    shares = {name: [100 * parts[name] / sum(parts.values()) for parts in rows.values()] for name in names}
+    style = dict(zip(names, zip(COLOURS, HATCHES, strict=True), strict=False))
+    small = [name for name, share in shares.items() if max(share) < 1.5]
+    if len(small) > 1:
+        shares["the rest"] = [sum(share) for share in zip(*(shares.pop(name) for name in small), strict=True)]
+        style["the rest"] = ("#d5dde5", "")
     figure, ax = plt.subplots(
-        figsize=(4.6, 1.3 + 0.34 * len(rows) + 0.16 * len(names)), dpi=150, facecolor="white", layout="constrained"
+        figsize=(3.7, 1.3 + 0.34 * len(rows) + 0.2 * len(shares)), dpi=150, facecolor="white", layout="constrained"
     )
     left = [0.0] * len(rows)
-    for i, name in enumerate(names):
-        share = [100 * parts[name] / sum(parts.values()) for parts in rows.values()]
-        ax.barh(list(rows), share, left=left, label=name, color=COLOURS[i % 8], hatch=HATCHES[i % 8], edgecolor="white",
-                linewidth=0.5)  # fmt: skip
+    for name, share in shares.items():
+        colour, hatch = style[name]
+        ax.barh(list(rows), share, left=left, label=name, color=colour, hatch=hatch, edgecolor="white", linewidth=0.5)
         left = [a + b for a, b in zip(left, share, strict=True)]
     ax.invert_yaxis()
     ax.set(xlim=(0, 100))
     _plain(ax, f"share of the {what}, in %")
-    figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8.5)
+    figure.legend(loc="outside upper left", ncols=2 if max(map(len, shares)) < 16 else 1, frameon=False, fontsize=8.5)
     return figure
 
 

@@ -83,6 +83,7 @@ TEMPLATE = """<div id="patch-explorer" role="group" aria-label="@TITLE@">
   background-image: url(data:image/webp;base64,@SPRITE@); background-size: 512px 64px;
   background-position: var(--x) var(--y); transition: transform .9s, opacity .3s}
 #patch-explorer .stage .whole {width: 160px; height: 160px; background-size: 1280px 160px}
+#patch-explorer .stage-says {height: 4.8em; line-height: 1.6}
 #patch-explorer .held div {animation-play-state: paused !important}
 @keyframes patch-explorer {from {background-position-x: var(--x)}
   to {background-position-x: calc(var(--x) - var(--span))}}
@@ -100,7 +101,7 @@ TEMPLATE = """<div id="patch-explorer" role="group" aria-label="@TITLE@">
   for="patch-apart"></output>
 </div>
 <div class="stage" role="img"></div>
-<p class="stage-says" style="min-height: 3em"></p>
+<p class="stage-says"></p>
 <label><input type="checkbox" class="play"> go round by itself</label> &nbsp;
 <label><input type="checkbox" class="hold"> hold the frames still</label>
 <p aria-live="polite" class="cost"></p>

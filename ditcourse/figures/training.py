@@ -76,7 +76,11 @@ def plot_runs(curves: dict[str, list[float]], per: int = 1, window: int = 1, top
 
 
 def _ticks(ax, wanted) -> None:
+    """Ticks at these places; at more of them, where fewer than four would be seen."""
     low, high = ax.get_ylim()
     ticks = [tick for tick in wanted if low <= tick <= high]
+    if len(ticks) < 4:
+        finer = [m * 10.0**power for power in range(-3, 2) for m in (1, 1.5, 2, 3, 4, 5, 6, 8)]
+        ticks = [tick for tick in finer if low <= tick <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()

@@ -107,10 +107,12 @@ class Trainer:
     def _one_step(self) -> None:
         x0, condition, noise, t = self._batch()
         loss = self._backward(x0, condition, noise, t)
-        self.scaler.unscale_(self.optimizer)  # the scaler does something in float16 only
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        if self.device.type == "cpu":  # here it costs nothing to look at once, before any harm is done
-            self._stop_if_not_finite([loss] if self.scaler.is_enabled() else [loss, norm])
+        self.scaler.unscale_(self.optimizer)  # does something in float16 only
+        weights = self.model.parameters()
+        norm = nn.utils.clip_grad_norm_(weights, self.config.clip_norm)
+        if self.device.type == "cpu":  # here looking at once costs nothing
+            skips = self.scaler.is_enabled()  # what is not finite is left out
+            self._stop_if_not_finite([loss] if skips else [loss, norm])
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate_at(self.step)
         self.scaler.step(self.optimizer)
@@ -183,6 +185,8 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Running average of the parameters. Young averages must forget fast, or early samples are noise."""
+        """Running average of the weights. A young one must forget fast."""
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
+        averages = list(self.ema.parameters())
+        weights = list(self.model.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)

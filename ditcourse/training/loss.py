@@ -46,7 +46,9 @@ def diffusion_loss(
     which makes it the error of the velocity that it stands for; t counts as at least 0.05. Li & He 2025, 2511.13720).
     """
     x_t = add_noise(x0, noise, t)
-    error = model(x_t, t.to(x0), condition).float() - target(x0, noise, t, FLOW, prediction_type)
+    answer = model(x_t, t.to(x0), condition).float()
+    error = answer - target(x0, noise, t, FLOW, prediction_type)
     if prediction_type == "x0":
-        error = error / t.clamp(min=0.05).to(x0).reshape(-1, *[1] * (x0.dim() - 1))
+        t = t.clamp(min=0.05).to(x0)
+        error = error / t.reshape(-1, *[1] * (x0.dim() - 1))
     return error.square().mean()

@@ -186,6 +186,10 @@ def test_two_faults_alike_are_told(capsys):
     assert len(verdict.message.split("\n")) >= 5  # and each of the four wrong letters gets a line
     assert "more than once" not in check("10.4", (3, 6, 5, 8, 4)).message
     assert "more than once" in check("10.4", (3, ..., 3, ..., ...)).message
+    judge = next(exercise.judge for exercise in ch10.EXERCISES if exercise.id == "10.4")
+    for (letter, told), right in zip(judge.letters.says.items(), judge.right_answer(), strict=True):
+        assert sorted([right, *told]) == [*range(1, 9)], letter  # a reason for every number but the right one
+        assert all(str(right) not in re.findall(r"\d+", sentence) for sentence in told.values()), letter
     for wrong in (7, "abc", [[1, 2]], {"a": 3, "b": None}):
         check("10.4", wrong)
 
@@ -277,8 +281,9 @@ def test_what_goes_wrong_with_a_saved_run_is_told_apart(capsys):
     assert check("10.6", (ch10.save, load_blank)).state == "not done"
     verdict = check("10.6", (ch10.save, load_typo))
     assert "`load` stopped in line" in verdict.message and "stepp" in verdict.message
-    verdict = check("10.6", (save_but(dice=lambda run: ch10.new_run(7).dice.get_state(), step=lambda run: 3), ch10.load))
-    assert [line.split()[3] for line in verdict.message.split("\n")[1:2]] == ["step"]  # a fault a line
+    save_two = save_but(dice=lambda run: ch10.new_run(7).dice.get_state(), step=lambda run: 3)
+    lines = check("10.6", (save_two, ch10.load)).message.split("\n")  # a fault a line
+    assert "the dice fall" in lines[0] and "the step" in lines[1] and "the step" not in lines[0]
 
 
 # What the pages say of the recorded runs

@@ -62,5 +62,9 @@ def test_shares_add_up_and_keep_their_place():
     widths = [[bar.get_width() for bar in bars] for bars in ax.containers]
     assert widths == [[25, 50], [75, 50]]
     assert ax.get_xlabel() == "share of the marbles, in %"
+    rows = {"one": {"a": 980, "b": 12, "c": 8}, "two": {"a": 990, "b": 10, "c": 0}}  # too small to be seen
+    (ax,) = plot_shares(rows, "marbles").axes
+    assert ax.get_legend_handles_labels()[1] == ["a", "the rest"]
+    assert [[bar.get_width() for bar in bars] for bars in ax.containers] == [[98, 99], [2, 1]]
     with pytest.raises(ValueError, match="same parts"):
         plot_shares({"one": {"a": 1}, "two": {"b": 1}}, "marbles")

@@ -3,6 +3,7 @@
 torch is loaded only when an exercise needs it.
 """
 
+import contextlib
 import copy
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ditcourse.check import Exercise, Slip, function, values
-from ditcourse.check.judges import Finding
+from ditcourse.check.judges import Finding, Letters, _call, _has_dots, letters
 from ditcourse.check.reading import describe, is_blank
 from ditcourse.check.sheet import SheetPart
 
@@ -29,13 +30,13 @@ def _loss_inputs(rng):
     return model, rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 2, 4)), rng.uniform(0.05, 0.95, 3)
 
 
-def _loss(target=lambda x0, noise: noise - x0, mix=lambda t: (1 - t, t), told=lambda t: t, seen=None, end=None):
+def _loss(target=lambda x0, noise, x_t: noise - x0, mix=lambda t: (1 - t, t), told=lambda t: t, seen=None, end=None):
     """A loss (model, x0, noise, t) -> number; with the defaults it is right."""
 
     def flow_loss(model, x0, noise, t):
         signal, sigma = mix(t[:, None, None])
         x_t = signal * x0 + sigma * noise
-        error = model(x_t if seen is None else seen(x0, noise), told(t)) - target(x0, noise)
+        error = model(x_t if seen is None else seen(x0, noise), told(t)) - target(x0, noise, x_t)
         return np.mean(error**2) if end is None else end(error)
 
     return flow_loss
@@ -51,12 +52,42 @@ def _average_inputs(rng):
     return rng.normal(size=4), rng.normal(size=4), int(step), float(decay)
 
 
-def _average(decay_at=lambda step, decay: min(decay, (1 + step) / (10 + step)), swapped=False):
+def _average(decay_at=lambda step, decay: min(decay, (1 + step) / (10 + step)), shares=lambda d: (d, 1 - d)):
+    """An average (ema, weights, step, decay) -> the new one; with the defaults it is right."""
+
     def average(ema, weights, step, decay):
-        d = decay_at(step, decay)
-        return d * weights + (1 - d) * ema if swapped else d * ema + (1 - d) * weights
+        old, new = shares(decay_at(step, decay))
+        return old * ema + new * weights
 
     return average
+
+
+# The broken loops
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Judges letter by letter, and says it where two letters have the same number."""
+
+    letters: Letters
+
+    def judge(self, answer):
+        found = self.letters.judge(answer)
+        with contextlib.suppress(Exception):  # it is their object, and may be anything
+            given = answer.values() if isinstance(answer, dict) else answer
+            numbers = [float(one) for one in given if not is_blank(one)]
+            twice = sorted({n for n in numbers if numbers.count(n) > 1})
+            if twice and found.cell is not None:
+                text = "Each loop has a fault of its own, and " + " and ".join(f"{n:g}" for n in twice)
+                text += f" stand{'s' if len(twice) == 1 else ''} there more than once.\n  {found.text}"
+                return Finding(found.state, text, found.cell, found.slip)
+        return found
+
+    def right_answer(self):
+        return self.letters.right_answer()
+
+    def wrong_answers(self):
+        return self.letters.wrong_answers()
 
 
 # A learning rate from its curve
@@ -72,11 +103,64 @@ def mystery_curves():
     return {name: rates[rate]["losses"] for name, rate in zip("abc", SHOWN, strict=True)}
 
 
+# What is said to the broken loops
+
+SAME_RATE = "the learning rate is the same in all six loops"
+SAME_TIME = "the model is told the very t that clip and noise were mixed with"
+SAME_MEAN = "all five average the loss over the batch; look at the last word of that line"
+LOOPS = {  # what is said to every wrong number
+    "a": {
+        1: "the line that hides the prompt is that of the right loop",
+        2: f"{SAME_RATE}; look at what is missing before `backward`",
+        4: "the noise in the target is the noise that was mixed in",
+        5: SAME_TIME,
+        6: "a target that is turned round is as easy to learn, and the loss falls; that of a goes up and down",
+        7: SAME_MEAN,
+        8: "the average does not change the loss, and the weights of a are no better than it",
+    },
+    "b": {
+        1: "the line that hides the prompt is that of the right loop",
+        2: f"{SAME_RATE}, and the loss of b falls as it should",
+        3: "`zero_grad` is there, and the loss of b falls as it should",
+        4: "noise that nobody can know would keep the loss above 1; that of b falls as it should",
+        5: SAME_TIME,
+        7: SAME_MEAN,
+        8: "in b the weights themselves are no better than their average; look at the target",
+    },
+    "c": {
+        2: f"{SAME_RATE}, and the loss of c falls nearly as it should",
+        3: "`zero_grad` is there",
+        4: "the noise in the target is the noise that was mixed in",
+        5: "the time is told rightly; look at what else the model hears",
+        6: "the target is that of the right loop; look at what the model hears",
+        7: SAME_MEAN,
+        8: "in c the weights themselves are no better than their average",
+    },
+    "d": {
+        1: "the line that hides the prompt is that of the right loop, and the weights obey it",
+        2: f"{SAME_RATE}, and the weights do well",
+        3: "`zero_grad` is there, and the weights do well",
+        4: "in d the weights do well, so the target was right",
+        5: f"{SAME_TIME}, and the weights do well",
+        6: "in d the weights do well, so the target was right",
+        7: SAME_MEAN,
+    },
+    "e": {
+        1: "the line that hides the prompt is that of the right loop",
+        2: f"{SAME_RATE}; e does learn at first, and is asked for something that nobody can know",
+        3: "`zero_grad` is there; e is asked for something that nobody can know",
+        5: f"{SAME_TIME}; look at what is drawn after mixing",
+        6: "the target does point from the clip to a noise; to which one?",
+        7: SAME_MEAN,
+        8: "in e the weights themselves are no better than their average",
+    },
+}
+
 # Resuming: a small run, and a judge that stops it and goes on
 
 
 def new_run(seed=0):
-    """A run at its first step: a model, its average, an optimizer, dice for the data, and the step."""
+    """A run at its first step: model, average, optimizer, dice for the data, step."""
     import torch
 
     torch.manual_seed(seed)
@@ -91,7 +175,7 @@ def new_run(seed=0):
 
 
 def train(run, steps):
-    """Go on for so many steps: learn to turn four numbers round. The step decides learning rate and average."""
+    """Go on: learn to turn four numbers round. The step decides rate and average."""
     import torch
 
     for _ in range(steps):
@@ -147,6 +231,48 @@ SAID = {
 }
 
 
+def _saved(save, load, further):
+    """A run that is saved, goes on for so many steps, and is loaded into a fresh one.
+
+    Returns the fresh run, its parts, the saved run's parts at the moment of saving and at the end, and what `load`
+    returned; or a Finding, where that comes first.
+    """
+    run = new_run(seed=1)
+    train(run, 25)
+    there = parts_of_run(run)
+    kept, problem = _call(save, None, (run,))
+    if problem:
+        return _named(problem, "save")
+    if is_blank(kept):
+        return Finding("not done", "`save` does not return anything yet.")
+    if _differing(parts_of_run(run), there):
+        return Finding("wrong", "Saving has changed the run itself; only look at it.", slip="saving changes it")
+    train(run, further)
+    fresh = new_run(seed=2)
+    before = parts_of_run(fresh)
+    returned, problem = _call(load, None, (fresh, kept))
+    if problem:
+        return _named(problem, "load")
+    if not _differing(parts_of_run(fresh), before):
+        if _has_dots(load):
+            return Finding("not done", "`load` does nothing yet.")
+        did = "left" if is_blank(returned) else "returned something, and left"
+        text = f"`load` has {did} the run that it was given as it was; change that run itself."
+        return Finding("wrong", text, slip="load leaves the run alone")
+    return fresh, there, parts_of_run(run)
+
+
+def _named(problem, name):
+    """A finding about "your function" with the function's name."""
+    return Finding(problem.state, problem.text.replace("Your function", f"`{name}`", 1), problem.cell, problem.slip)
+
+
+def _trains_another(run):
+    """Does the optimizer hold other tensors than the model's?"""
+    held = {id(p) for group in run.optimizer.param_groups for p in group["params"]}
+    return held != {id(p) for p in run.model.parameters()}
+
+
 @dataclass(frozen=True)
 class Resumed:
     """Judges (save, load): a run is saved, goes on, and is loaded into a fresh run, which must be where it was."""
@@ -156,37 +282,31 @@ class Resumed:
             return Finding("not done")
         if not isinstance(answer, (tuple, list)) or len(answer) != 2 or not all(map(callable, answer)):
             return Finding("wrong", "Two functions are wanted: (save, load).")
+        wrong = {}
+        for further in (0, 5):  # loaded at once, and after the run has gone on: what was kept must not go with it
+            made = _saved(*answer, further)
+            if isinstance(made, Finding):
+                return made
+            fresh, there, late = made
+            try:
+                wrong[further], other = _differing(parts_of_run(fresh), there), _trains_another(fresh)
+            except Exception as error:
+                return Finding("wrong", f"What is loaded is no run any more: looking at it gives {describe(error)}.")
+            if other:
+                text = "The optimizer's parameters are no longer the model's: going on would train another model. "
+                text += "Put the numbers into the model that is there (load_state_dict)."
+                return Finding("wrong", text, slip="optimizer of another model")
+        missing, moved = wrong[0], [name for name in wrong[5] if name not in wrong[0]]
+        lines = ["After loading, " + SAID[name] + "." for name in missing]
+        lines += [f"{name[:1].upper()}{name[1:]}: what was kept has moved on with the run. It shows the run's own "
+                  "tensors; copy them." for name in moved]  # fmt: skip
+        if lines:
+            slip = missing[0] if len(missing) == 1 and not moved else "not copied" if not missing else None
+            return Finding("wrong", "\n  ".join(lines), slip=slip)
         try:
-            return self._try(*answer)
+            train(fresh, 5)
         except Exception as error:
-            if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-                raise  # not theirs to mend in this cell
-            if "ellipsis" in str(error).lower() or isinstance(error, NotImplementedError):
-                return Finding("not done")
-            return Finding("wrong", f"Your functions stopped with {describe(error)}.")
-
-    def _try(self, save, load):
-        run = new_run(seed=1)
-        train(run, 25)
-        there = parts_of_run(run)
-        kept = save(run)
-        if is_blank(kept):
-            return Finding("not done", "`save` does not return anything yet.")
-        if _differing(parts_of_run(run), there):
-            return Finding("wrong", "Saving has changed the run itself; only look at it.", slip="saving changes it")
-        train(run, 5)  # the run goes on after it was saved
-        late = parts_of_run(run)
-        fresh = new_run(seed=2)
-        load(fresh, kept)
-        found = parts_of_run(fresh)
-        wrong = _differing(found, there)
-        if any(name in wrong and _alike(found[name], late[name]) for name in ("the weights", "the average")):
-            text = "What was kept has moved on with the run: state_dict() shows the tensors and does not copy them."
-            return Finding("wrong", text, slip="not copied")
-        if wrong:
-            text = "After loading, " + "; ".join(SAID[name] for name in wrong) + "."
-            return Finding("wrong", text, slip=wrong[0] if len(wrong) == 1 else None)
-        train(fresh, 5)
+            return Finding("wrong", f"It comes back as it was, but going on with it gives {describe(error)}.")
         if _differing(parts_of_run(fresh), late):
             return Finding("wrong", "It comes back as it was, but does not go on as it would have.")
         return Finding("right")
@@ -196,7 +316,10 @@ class Resumed:
 
     def wrong_answers(self):
         made = {name: (save, _without(key)) for name, key in KEYS.items()}
-        return made | {"not copied": (_look, load), "saving changes it": (_rewind, load)}
+        return made | {
+            "not copied": (_look, load), "saving changes it": (_rewind, load),
+            "load leaves the run alone": (save, _new), "optimizer of another model": (_whole, _put),
+        }  # fmt: skip
 
 
 def save(run):
@@ -235,6 +358,23 @@ def _rewind(run):
     return kept
 
 
+def _new(run, kept):
+    """A `load` that makes a run of its own."""
+    own = new_run()
+    load(own, kept)
+    return own
+
+
+def _whole(run):
+    """The run itself, copied, where its state was asked for."""
+    return save(run) | {"model": copy.deepcopy(run.model)}
+
+
+def _put(run, kept):
+    load(run, kept | {"model": kept["model"].state_dict()})
+    run.model = kept["model"]
+
+
 def _without(key):
     """A `load` that leaves one part as it is in the fresh run."""
     return lambda run, kept: load(run, kept | {key: save(run)[key]})
@@ -255,12 +395,18 @@ EXERCISES = (
             _loss(),
             _loss_inputs,
             slips=(
-                Slip("sign turned round", _loss(target=lambda x0, noise: x0 - noise),
+                Slip("sign turned round", _loss(target=lambda x0, noise, x_t: x0 - noise),
                      "the target points from the noise to the clip; the velocity is the noise minus the clip"),
-                Slip("noise as the target", _loss(target=lambda x0, noise: noise),
+                Slip("noise as the target", _loss(target=lambda x0, noise, x_t: noise),
                      "the model was held against the noise; a flow's model answers with the velocity"),
-                Slip("clip as the target", _loss(target=lambda x0, noise: x0),
+                Slip("clip as the target", _loss(target=lambda x0, noise, x_t: x0),
                      "the model was held against the clip; a flow's model answers with the velocity"),
+                Slip("target from the mixture", _loss(target=lambda x0, noise, x_t: noise - x_t),
+                     "the target was taken from the mixed clip; it is the noise minus the clean clip"),
+                Slip("target to the mixture", _loss(target=lambda x0, noise, x_t: x_t - x0),
+                     "the target was taken from the mixed clip; it is the whole way, the noise minus the clip"),
+                Slip("roots", _loss(mix=lambda t: (np.sqrt(1 - t), np.sqrt(t))),
+                     "clip and noise were mixed with the roots of 1 - t and t; the straight line has no roots"),
                 Slip("t turned round", _loss(mix=lambda t: (t, 1 - t)),
                      "t and 1 - t have changed places: at t = 1 there is only noise"),
                 Slip("one time for all", _loss(mix=lambda t: (1 - t[:1], t[:1])),
@@ -277,6 +423,8 @@ EXERCISES = (
                      "that is one number for each clip; the loss is their mean"),
                 Slip("sum", _loss(end=lambda error: np.sum(error**2)),
                      "the squares were added up; take their mean, or the loss depends on how large a clip is"),
+                Slip("halved", _loss(end=lambda error: np.mean(error**2) / 2),
+                     "that is half of the mean square; on the sheet there was a half, here there is none"),
                 Slip("no square", _loss(end=lambda error: np.mean(np.abs(error))),
                      "that is the mean of the absolute error; square it"),
                 Slip("root", _loss(end=lambda error: np.sqrt(np.mean(error**2))),
@@ -301,14 +449,19 @@ EXERCISES = (
             _average(),
             _average_inputs,
             slips=(
-                Slip("no warm-up", _average(lambda step, decay: decay),
-                     "an average this slow still consists of the first weights; let the decay begin small"),
+                Slip("large from the start", _average(lambda step, decay: decay),
+                     "in every step the decay was the one given; it begins small, with (1 + step) / (10 + step), "
+                     "both pairs of brackets included"),
                 Slip("larger of the two", _average(lambda step, decay: max(decay, (1 + step) / (10 + step))),
                      "the larger decay was taken; the smaller of the two is wanted"),
-                Slip("warm-up for ever", _average(lambda step, decay: (1 + step) / (10 + step)),
+                Slip("young for ever", _average(lambda step, decay: (1 + step) / (10 + step)),
                      "the decay given never comes into play; it is the most that there may be"),
-                Slip("changed places", _average(swapped=True),
+                Slip("changed places", _average(shares=lambda d: (1 - d, d)),
                      "average and weights have changed places: the decay says how much of the old average stays"),
+                Slip("weights added whole", _average(shares=lambda d: (d, 1)),
+                     "the weights were added whole; of them comes in what the old average leaves, 1 - d"),
+                Slip("the same share of both", _average(shares=lambda d: (d, d)),
+                     "weights and average got the same share; the two shares add up to 1"),
                 Slip("a step late", _average(lambda step, decay: min(decay, (2 + step) / (11 + step))),
                      "the step was counted from 1; the first one is step 0"),
                 Slip("weights alone", _average(lambda step, decay: 0),
@@ -324,27 +477,14 @@ EXERCISES = (
     Exercise(
         id="10.4",
         title="Five broken loops",
-        goal="find the bug from the curve, the clips and the code",
+        goal="find the bug from the curve, the counts and the code",
         difficulty=3,
         minutes=15,
-        judge=values(
+        judge=Faults(letters(
             lambda: (3, 6, 1, 8, 4),
-            names=("a", "b", "c", "d", "e"),
-            slips=(
-                Slip("a: learning rate", lambda: (2, 6, 1, 8, 4),
-                     "the learning rate is the same in all five; look at what a step begins with"),
-                Slip("b: average", lambda: (3, 8, 1, 8, 4),
-                     "in b the weights themselves are no better than their average; look at the target"),
-                Slip("c: time", lambda: (3, 6, 5, 8, 4), "the time is told rightly; look at what the model hears else"),
-                Slip("d: target", lambda: (3, 6, 1, 6, 4), "in d the weights do well, so the target was right"),
-                Slip("e: learning rate", lambda: (3, 6, 1, 8, 2),
-                     "e does learn at first; it is asked for something that nobody can know"),
-                Slip("b and e changed places", lambda: (3, 4, 1, 8, 6),
-                     "the loss of b falls as it should, so its target can be known; that of e does not"),
-                Slip("counted from 0", lambda: (2, 5, 0, 7, 3),
-                     "the faults are counted from 1, as they stand in the list"),
-            ),
-        ),
+            says=LOOPS,
+            swapped={"be": "the loss of b falls as it should, so its target can be known; that of e does not"},
+        )),
         hints=(
             "Which of the five have a loss like the right loop, and which of these make wrong clips?",
             "Compare the column of the weights with that of the average. Only in one do they differ.",
@@ -373,7 +513,7 @@ EXERCISES = (
             tolerance=1e-6,
         ),
         hints=("A learning rate that is too small gives a smooth curve that is not done at the end.",
-               "One that is too large falls at first, then jumps, and may stop with an error."),
+               "One that is too large may fall at first and then jump, or rise at once, and stop with an error."),
     ),
     Exercise(
         id="10.6",

@@ -178,13 +178,23 @@
     return text.startsWith("−") && !first ? `(${text})` : text;
   }
 
+  // a whole number and a fraction, a ½ with or without a whole number before it, or a number over a whole number
+  const cell = /^([-+]?) *(?:(\d+) +(\d+) *\/ *(\d+)|(\d*) *(½)|(\d+\.?\d*|\.\d+)(?: *\/ *(\d+))?)$/;
+
   function cellNumber(text) {
-    let plain = text.trim().replace(/−/g, "-").replace(/,/g, ".").replace(/ /g, "");
+    const plain = text.trim().replace(/−/g, "-").replace(/⁄/g, "/").replace(/,/g, ".").replace(/\u00a0/g, " ");
     if (["", "...", "…"].includes(plain)) return null;
-    plain = plain.replace(/(\d)½$/, "$1.5").replace(/½/g, "0.5");
-    const match = /^(-?(?:\d+\.?\d*|\.\d+))(?:\/(\d+))?$/.exec(plain);
-    if (!match || plain.length > 24 || (match[2] && !Number(match[2]))) return text.trim();
-    return Number(match[1]) / Number(match[2] || 1);
+    const match = cell.exec(plain);
+    if (!match || plain.length > 24) return text.trim();
+    const [, sign, whole, over, under, wholeOfHalf, half, number, divisor] = match;
+    let size;
+    if (half) size = Number(wholeOfHalf || 0) + 0.5;
+    else if (whole) {
+      if (Number(over) >= Number(under)) return text.trim();  // 1 3/2 may be 1 and 3/2, or 13/2 with a space in it
+      size = Number(whole) + Number(over) / Number(under);
+    } else if (divisor && !Number(divisor)) return text.trim();
+    else size = Number(number) / Number(divisor || 1);
+    return sign === "-" ? -size : size;
   }
 
   function where(part, [row, column], values) {  // by the words that stand beside and over a cell

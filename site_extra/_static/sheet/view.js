@@ -22,6 +22,9 @@
   const button = (text, press, attributes = {}) =>
     make("button", { type: "button", ...attributes, onclick: press }, text);
   const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+  const sayHtml = (node, html) => {  // what is read out is touched only where it changes
+    if (node.said !== html) node.innerHTML = node.said = html;
+  };
   const escape = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   // W_enc with a small enc, as on paper; in captions other names of one letter stand out too
   const named = (text) => escape(text).replace(/\b([A-Za-z])_([A-Za-z]+)\b/g, "<var>$1</var><sub>$2</sub>");
@@ -48,7 +51,7 @@
     let number = 0, half = false, cells = {};  // the sheet: its number, and {part: rows of texts as they were typed}
     let values, key, printed, timer;  // what follows from it
     let asTyped = store.get("as-typed") === "yes";
-    const checked = new Set();  // parts whose signs are shown
+    const checked = new Map();  // parts whose signs are shown, with what stood there and before when it was asked for
     const tools = [];  // what to bring up to date after a change: in the tool bar, in the steps
     let live = [], views = [], places = new Map();  // views: the cells of each matrix; places: where each cell is
 
@@ -76,7 +79,6 @@
       if (rows[i][j] === text) return;
       rows[i][j] = text;
       store.set(`${name}-${number}-before`, "");  // the offer to go back holds until the next edit
-      parts.slice(parts.indexOf(part)).forEach((later) => checked.delete(later.name));
       save();
       refresh();
     }
@@ -166,14 +168,23 @@
     const notice = (...said) => news.replaceChildren(...said);
 
     // --- checking ----------------------------------------------------------------------------------------------------
+    // The numbers of a part and of all that go into it. While they stay, what was found stays true.
+    const intoOf = {};
+    for (const part of parts) {
+      const before = namesIn(part.formula).filter((other) => partOf[other]);
+      intoOf[part.name] = [...new Set([part.name, ...before.flatMap((other) => intoOf[other])])];
+    }
+    const numbersInto = (name) => JSON.stringify(intoOf[name].map((other) =>
+      (cells[other] || []).map((row) => row.map(engine.cellNumber))));
+    const isSeen = (name) => asTyped || (checked.has(name) && checked.get(name) === numbersInto(name));
     function check(names) {
-      names.forEach((name) => checked.add(name));
+      names.forEach((name) => checked.set(name, numbersInto(name)));
       refresh();
     }
     function refresh() {
       const judged = asTyped || checked.size ? engine.judge(parts, values, numbers(), printed) : {};
       const reports = Object.fromEntries(parts.map((part) => {
-        const seen = asTyped || checked.has(part.name);
+        const seen = isSeen(part.name);
         const report = { seen, all: toFill(part), left: left(part), wrong: [], follows: [] };
         return [part.name, { ...report, ...(seen && judged[part.name]) }];
       }));
@@ -193,8 +204,9 @@
     }
     function verdict(part, { seen, all, left, wrong, follows, text }) {
       if (!seen || !all) return "";
+      const called = (all, lead, name) => (partOf[name] ? lead + short(partOf[name], name) : all);
       if (wrong.length)
-        return text.replace(`In ${part.name}`, `In ${short(part, part.name)}`)
+        return text.replace(/^(In )(\w+)/, called).replace(/(it began earlier, in )(\w+)/g, called)
           .replace("that is not a number", () => `“${typed(part, ...wrong[0]).trim()}” is not a number`);
       if (left) return asTyped ? "" : left < all ? "Right so far." : "Nothing to check yet.";
       return follows.length ? "Right: what has a ↳ follows from your own earlier numbers." : "Right.";
@@ -220,9 +232,10 @@
       const table = make("table", { class: `matrix ${kind} ${wide || high ? "" : "single"} ${part.columns.length > 5 ? "many" : ""}` },
         make("caption", { html: caption(says) }), ...(wide ? [make("thead", {}, head)] : []),
         make("tbody", {}, ...body));
-      if (part.columns.length < 5) return table;
+      const box = make("div", { class: "named", "data-says": says }, table);  // keeps the caption's width free
+      if (part.columns.length < 5) return box;
       const label = `${says}: scrolls sideways`;
-      return make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, table);
+      return make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label }, box);
     }
     function pictures(says, part, kind, cell) {  // each row is a picture of 2 x 2
       const tables = part.rows.map((text, i) => make("table", { class: "matrix pixels" }, make("caption", {}, text),
@@ -280,6 +293,7 @@
           td.title = now === "follows" ? "follows from your own earlier numbers" : "";
           if (!input) return say(td, minus(text));
           if (input.value !== text) input.value = text;
+          input.classList.toggle("long", text.length > 4);
           if (now === "wrong") input.setAttribute("aria-invalid", "true");
           else input.removeAttribute("aria-invalid");
           if (part.frames) paint(input, text);
@@ -339,7 +353,7 @@
         const [kind, text] = state(reports[part.name]);
         word.dataset.state = says.dataset.state = kind;
         say(word, label + (kind === "right" ? "" : text));  // then the verdict says so
-        say(says, verdict(part, reports[part.name]));
+        sayHtml(says, named(verdict(part, reports[part.name])));
         if (shown.length && reports[part.name].seen)  // the sum shown is that of the cell to look at now
           give(engine.hints(parts, values, numbers(), printed, part.name), shown.length);
       });
@@ -498,7 +512,7 @@
       const keep = (event) => event.preventDefault();  // the focus stays in the cell
       const bar = make("div", { class: "sheet-keys", role: "toolbar", "aria-label": "Keys for this cell", hidden: true,
                                 onpointerdown: keep, onmousedown: keep },
-        key("−", "Change the sign", type((text) => (/^[-−]/.test(text) ? text.slice(1) : `-${text}`))),
+        key("−", "Change the sign", type((text) => (/^[-−]/.test(text) ? text.slice(1) : `-${text.replace(/^\+/, "")}`))),
         key("½", "Add a half", type(addHalf)),
         key("back", "Previous cell", (input) => move(input, -1)), key("next", "Next cell", (input) => move(input, 1)),
         key("Check", "Check this step", (input) => {

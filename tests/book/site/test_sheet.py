@@ -10,7 +10,7 @@ import pytest
 from ditcourse import byhand
 from ditcourse.check import Sheet
 from ditcourse.check.board import judge
-from ditcourse.check.forms import givens, parts_of
+from ditcourse.check.forms import givens, parts_of, values_of
 from ditcourse.check.forms import key as solved
 from ditcourse.check.formulas import cell_text
 from ditcourse.check.reading import read
@@ -186,6 +186,45 @@ def test_one_slip_is_told_once(whole):
     assert "“7a” is not a number" in whole.verdict("L") and whole.signs("L")["wrong"] == ["L-1-2"]
 
 
+def test_an_edit_is_forgotten_only_by_what_uses_it(whole):
+    key = right()
+    for name in ("L", "Z"):
+        for i, row in enumerate(key[name]):
+            for j, text in enumerate(row):
+                whole.fill(f"{name}-{i + 1}-{j + 1}", text)
+    whole.fill("c-4-1", key["c"][3][0])
+    whole.fill("c-5-1", key["c"][4][0])
+    whole.push("Check all")
+    assert all(set(whole.signs(name)) == {"right"} for name in ("L", "Z", "c"))
+    whole.fill("L-1-1", "9")
+    assert set(whole.signs("L")) == set(whole.signs("Z")) == {""} and set(whole.signs("c")) == {"right"}
+    whole.focus("L-2-1")
+    whole.fill("L-1-1", f"+{key['L'][0][0]}")  # the same number again
+    assert all(set(whole.signs(name)) == {"right"} for name in ("L", "Z", "c"))
+
+
+def test_a_mixed_number_fits_its_box(whole, browser, site):
+    learn = Page(browser, f"{site}/book/10_learn.html").open()
+    key = solved("learn", values_of("learn"))
+    assert "32 1/2" in learn.text("details")
+    for cell, text in (("1-1", "32 1/2"), ("2-1", "+22")):
+        learn.fill(f"off-{cell}", text)
+    learn.click("[data-step=learn_look] .check")
+    assert learn.verdict("off") == "Right." and key["off"][:, 0].tolist() == [32.5, 22]
+    fits = "const box = document.querySelector('[data-cell=off-1-1] input'); return box.scrollWidth <= box.clientWidth"
+    assert learn.run(fits)
+    learn.fill("W_new-1-1", "6")  # seen in the next step, and named as on paper
+    assert learn.text("[data-step=learn_look] .copy tbody td") == "6"
+    learn.focus("off-1-1")
+    learn.fill("W_new-1-1", "7")
+    learn.click("[data-step=learn_step_w] .check")
+    assert learn.verdict("W_new").startswith("In Wnew, row 1, from row 1: you have 7.")
+    # a caption does not widen the brackets: the sign is at its box
+    far = """const td = document.querySelector('[data-cell=off-1-1]').getBoundingClientRect();
+             return document.querySelector('[data-step=learn_look] .own').getBoundingClientRect().right - td.right"""
+    assert learn.run(far) < 8
+
+
 def test_checked_as_typed(whole):
     whole.click(".sheet-tools input[type=checkbox]")
     whole.fill("L-1-1", "-")  # on its way to a number
@@ -215,7 +254,7 @@ def test_checked_as_typed(whole):
 
 
 def test_keys_alone_fill_and_check_a_step(whole):
-    for _ in range(90):
+    for _ in range(200):
         whole.press("Tab")
         if whole.here():
             break

@@ -91,7 +91,9 @@ def test_the_page_says_what_python_says(engine):
 
 def test_cells_are_read_alike(engine):
     texts = ["3", " -2 ", "−2", "1.5", "1,5", "3/2", "-1/2", "½", "−½", "1½", "-1½", "", "...", "…", "7a", "1/0", "--1",
-             "1e3", "٣", ".5", "5.", "/2", "1 0", "0.3333333333333333", "9" * 30]  # fmt: skip
+             "1e3", "٣", ".5", "5.", "/2", "1 0", "0.3333333333333333", "9" * 30, "32 1/2", "-32 1/2", "+3",
+             "+32.5", "2 ½", "65 / 2", "1 3/2", "1 1/0", "½5", "1½2", "1.½", "1.5 1/2", "- 4", "+-3", "1\u00a01/2",
+             "3⁄2", "+", "-½"]  # fmt: skip
     found = engine.run("return arguments[0].map(window.ditcourseSheet.cellNumber)", texts)
     for text, got in zip(texts, found, strict=True):
         wanted = sheet.cell_number(text)
