@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ditcourse.check import Exercise, Slip, function, values
-from ditcourse.check.judges import Finding, Letters, _call, _has_dots, letters
+from ditcourse.check.judges import Finding, Letters, _call, _has_dots, letters, read_parts
 from ditcourse.check.reading import describe, is_blank
 from ditcourse.check.sheet import SheetPart
 
@@ -74,8 +74,8 @@ class Faults:
     def judge(self, answer):
         found = self.letters.judge(answer)
         with contextlib.suppress(Exception):  # it is their object, and may be anything
-            given = answer.values() if isinstance(answer, dict) else answer
-            numbers = [float(one) for one in given if not is_blank(one)]
+            given = read_parts(answer, self.letters.names)  # never loops over what has no end
+            numbers = [float(one.numbers.reshape(())) for one in given if one is not None and not one.blank.all()]
             twice = sorted({n for n in numbers if numbers.count(n) > 1})
             if twice and found.cell is not None:
                 text = "Each loop has a fault of its own, and " + " and ".join(f"{n:g}" for n in twice)
