@@ -1,5 +1,6 @@
 """The `ditcourse` command: `ditcourse sample "a red circle moves left"`, `ditcourse info`, ..."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -45,26 +46,27 @@ def sample(
     prompt: str, out: Path, model: str, seed: int, num_inference_steps: int, guidance_scale: float
 ) -> None:
     """Make a clip from PROMPT, for instance "a red circle moves left"."""
-    from ditcourse import pipeline, world
+    from ditcourse import pipeline
     from ditcourse.figures import save_clip
 
     try:
-        named = world.parse(prompt)
-        clip = pipeline.load(model)([prompt], seed, num_inference_steps, guidance_scale)
+        pipe = pipeline.load(model)
+        named = pipe.world.parse(prompt)
+        clip = pipe([prompt], seed, num_inference_steps, guidance_scale)
         save_clip(clip[0], out)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from error
-    reading = world.read(clip)[0]
-    follows = all(getattr(reading, attribute) == value for attribute, value in named.items())
+    read = pipe.world.read(clip)[0].values
+    follows = all(read[attribute] == value for attribute, value in named.items())
     click.echo(
-        f"{out}: the oracle reads a {reading.colour} {reading.shape} that moves {reading.direction}; "
+        f"{out}: the oracle reads {', '.join(f'{name} {value}' for name, value in read.items())}; "
         f"the prompt is {'followed' if follows else 'NOT followed'}."
     )
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--rung", type=click.Choice(["cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
+@click.option("--rung", type=click.Choice(["mini", "cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in FOLDER.")
 @click.option("--steps", type=click.IntRange(min=1), help="Train for this many steps instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Clips in a step, over all processes.")
@@ -73,16 +75,23 @@ def sample(
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the blocks: slow start, faster after.")
 @click.option("--seed", type=click.IntRange(min=0))
+@click.option("--clips", type=click.IntRange(min=1), help="Encode so many clips of Skyworld (not for rung mini).")
 @click.option("--device", help="cpu, cuda or cuda:1. [default: a GPU if there is one]")
 @click.option("--shard", is_flag=True, help="Split the weights among the processes of torchrun (FSDP2).")
-def train(folder: Path, rung: str | None, resume: bool, device: str | None, shard: bool, compile_, **changes) -> None:
+def train(
+    folder: Path, rung: str | None, resume: bool, clips: int | None, device: str | None, shard: bool, compile_, **changes
+) -> None:
     """Train a small video DiT into FOLDER: weights, checkpoints, metrics.jsonl, and clips on the way.
 
+    The rung mini is the miniature of the first chapters; cpu, t4 and big are the small Sora of Skyworld.
+
     \b
-    ditcourse train runs/first --steps 500        a first look
-    ditcourse train runs/first --steps 500 --resume    after a stop: goes on where it was
+    ditcourse train runs/first --rung mini --steps 500     a first look
+    ditcourse train runs/first --rung mini --steps 500 --resume    after a stop: goes on where it was
     torchrun --nproc-per-node 2 -m ditcourse train runs/two    on two GPUs
     """
+    from dataclasses import replace
+
     from ditcourse import environment
     from ditcourse.figures import save_clip, side_by_side
     from ditcourse.training import RunConfig, fit
@@ -91,12 +100,13 @@ def train(folder: Path, rung: str | None, resume: bool, device: str | None, shar
 
     def keep(path: Path, clips, prompts) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_clip(side_by_side(clips), path.with_suffix(".webp"), scale=4)
+        save_clip(side_by_side(clips), path.with_suffix(".webp"), scale=max(1, 64 // clips.shape[-1]))
 
     given = {"compile": compile_} | changes
     try:
         rung = rung or environment.rung()
         config = RunConfig.preset(rung, **{name: value for name, value in given.items() if value is not None})
+        config = replace(config, clips=clips or config.clips)
         if is_main():
             click.echo(f"Rung {rung}: {config.train.steps} steps of {config.train.batch_size} clips into {folder}.")
         found = last_checkpoint(folder) if resume else None
@@ -114,25 +124,45 @@ def train(folder: Path, rung: str | None, resume: bool, device: str | None, shar
 
 @main.command()
 @click.option("--model", default="mini", show_default=True, help="Which weights: a name, or a folder of `train`.")
-@click.option("--clips", "count", default=96, show_default=True, type=click.IntRange(min=1), help="How many clips.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--clips", "count", default=96, show_default=True, type=click.IntRange(min=2), help="How many clips.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--steps", "num_inference_steps", default=25, show_default=True, type=click.IntRange(min=1))
 @click.option("--guidance", "guidance_scale", default=2.0, show_default=True)
-def evaluate(model: str, count: int, seed: int, num_inference_steps: int, guidance_scale: float) -> None:
-    """Make clips for all captions in turn and let the oracle say how many show what was asked."""
-    from ditcourse import pipeline, world
-    from ditcourse.evaluate import prompt_following
+@click.option(
+    "--training-clips",
+    "trained",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Compare with so many of the clips that a model of Skyworld was trained on; 0: do not.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure into this JSON file.")
+def evaluate(model: str, count: int, seed: int, trained: int, out: Path | None, **options) -> None:
+    """Make clips for captions in turn, and measure: is the prompt followed, how sharp, how smooth, how near to real.
+
+    In brackets: 95 % of other draws of as many clips would lie between these (bootstrap).
+    """
+    from ditcourse import pipeline
+    from ditcourse.evaluate import measure
 
     try:
         pipe = pipeline.load(model)
-        captions = world.captions()
-        prompts = [captions[i % len(captions)] for i in range(count)]
-        result = prompt_following(pipe(prompts, seed, num_inference_steps, guidance_scale), prompts)
+        seen = pipe.training_latents(trained) if trained and pipe.autoencoder is not None else None
+        report = measure(pipe, count, seed, seen, progress=True, **options)
+        if out is not None:
+            out.write_text(json.dumps(report, indent=1) + "\n")
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{count} clips, {num_inference_steps} steps, guidance {guidance_scale}, seed {seed}:")
-    for name, share in result.items():
-        click.echo(f"  {name:9} {share:.3f}")
+    steps, guidance = options["num_inference_steps"], options["guidance_scale"]
+    click.echo(f"{count} clips of each split, {steps} steps, guidance {guidance}, seed {seed}:")
+    for split in pipe.world.splits:
+        click.echo(f"prompts of the split {split!r}")
+        for kind, table in report[split].pop("prompt following").items():
+            shares = (f"{name} {share:.3f} [{low:.2f}, {high:.2f}]" for name, (share, low, high) in table.items())
+            click.echo(f"  {kind}: {'  '.join(shares)}")
+        means = report[split].pop("mean") | {k: v for k, v in report[split].items() if k != "confusion"}
+        for name, table in means.items():
+            click.echo(f"  {name}: " + "  ".join(f"{kind} {value:.4g}" for kind, value in table.items()))
 
 
 @main.command()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from ditcourse.cli import main
 from ditcourse.training.run import RUNGS
 
-STEPS = ["--rung", "cpu", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
+STEPS = ["--rung", "mini", "--steps", "2", "--batch-size", "2", "--device", "cpu"]
 
 
 def run(*arguments):
@@ -20,7 +20,7 @@ def test_train_resume_sample_evaluate_export(tmp_path):
     folder = tmp_path / "run"
     result = run("train", folder, *STEPS, "--precision", "float32")
     assert result.exit_code == 0, result.output
-    assert "Rung cpu: 2 steps of 2 clips" in result.output and "step 2, loss" in result.output
+    assert "Rung mini: 2 steps of 2 clips" in result.output and "step 2, loss" in result.output
     assert (folder / "clips" / "step-000002.webp").stat().st_size > 100
     assert json.loads((folder / "metrics.jsonl").read_text())["step"] == 2
     again = run("train", folder, *STEPS, "--precision", "float32")
@@ -33,17 +33,48 @@ def test_train_resume_sample_evaluate_export(tmp_path):
 
     assert run("sample", "a red circle moves left", "--model", folder, "--out", tmp_path / "c.webp").exit_code == 0
     result = run("evaluate", "--model", folder, "--clips", 2, "--steps", 2)
-    assert result.exit_code == 0 and "all" in result.output and "2 clips, 2 steps" in result.output
+    assert result.exit_code == 0 and "all" in result.output and "2 clips of each split, 2 steps" in result.output
 
     pytest.importorskip("onnxruntime")
     result = run("export", tmp_path / "dit.onnx", "--model", folder)
     assert result.exit_code == 0 and "differs from PyTorch by" in result.output, result.output
 
 
+def test_the_small_sora_from_latents_to_figures(tmp_path):
+    """Skyworld is encoded once; what was trained makes clips of its size, and every figure of it is written down."""
+    folder = tmp_path / "sky"
+    arguments = ["train", folder, "--rung", "cpu", "--clips", 6, "--steps", 2, "--batch-size", 2, "--device", "cpu"]
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert (folder / "clips" / "step-000002.webp").stat().st_size > 1000
+    kept = (folder / "latents.safetensors").stat().st_mtime_ns
+    assert run(*arguments, "--resume").exit_code == 0
+    assert (folder / "latents.safetensors").stat().st_mtime_ns == kept
+    prompt = "a golden dragon circles in a starry night"
+    result = run("sample", prompt, "--model", folder, "--steps", 2, "--out", tmp_path / "c.webp")
+    assert result.exit_code == 0 and "the oracle reads subject" in result.output
+    unknown = run("sample", "a golden triangle", "--model", folder, "--out", tmp_path / "d.webp")
+    assert unknown.exit_code != 0 and "unknown word 'triangle'" in unknown.output
+    other = run("sample", "a red triangle", "--model", folder, "--out", tmp_path / "d.webp")
+    assert "The model 'mini' knows every word of it" in other.output and not (tmp_path / "d.webp").exists()
+
+    figures = tmp_path / "figures.json"
+    result = run("evaluate", "--model", folder, "--clips", 3, "--steps", 2, "--training-clips", 4, "--out", figures)
+    assert result.exit_code == 0 and "rebuilt" in result.output, result.output
+    report = json.loads(figures.read_text())
+    for split in ("train", "held-out"):
+        assert report[split]["prompt following"]["painted"]["sky"][0] == 1
+        assert set(report[split]["frechet distance"]) == {"made", "painted", "rebuilt"}
+        assert set(report[split]["nearest training clip"]) == {"made", "painted"}
+
+
 def test_evaluate_measures_the_miniature():
     result = run("evaluate", "--clips", 24)
     assert result.exit_code == 0
-    assert float(result.output.split("all")[1]) >= 0.9
+    made = result.output.split("made: ")[1].splitlines()[0]
+    assert float(made.split("all ")[1].split()[0]) >= 0.9
+    painted = result.output.split("painted: ")[1].splitlines()[0]
+    assert float(painted.split("all ")[1].split()[0]) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -51,9 +82,9 @@ def test_evaluate_measures_the_miniature():
     [
         (["train", "x", "--rung", "h100"], "h100"),
         (["train", "x", "--steps", "0"], "--steps"),
-        (["train", "x", "--rung", "cpu", "--learning-rate", "-1"], "learning_rate must be positive"),
-        (["train", "x", "--rung", "cpu", "--device", "cuda", "--steps", "1"], "no GPU here"),
-        (["train", "x", "--rung", "cpu", "--shard", "--steps", "1", "--device", "cpu"], "torchrun"),
+        (["train", "x", "--rung", "mini", "--learning-rate", "-1"], "learning_rate must be positive"),
+        (["train", "x", "--rung", "mini", "--device", "cuda", "--steps", "1"], "no GPU here"),
+        (["train", "x", "--rung", "mini", "--shard", "--steps", "1", "--device", "cpu"], "torchrun"),
         (["evaluate", "--model", "huge"], "no weights called 'huge'"),
         (["export", "x.onnx", "--model", "huge"], "no weights called 'huge'"),
     ],
@@ -70,7 +101,7 @@ def test_refusals_name_what_is_wrong_and_leave_nothing(tmp_path, monkeypatch, ar
 def test_help_shows_every_command_with_an_example():
     text = run("--help").output
     assert all(command in text for command in ("train", "sample", "evaluate", "export", "grade", "info"))
-    assert "torchrun" in run("train", "--help").output and set(RUNGS) == {"cpu", "t4", "big"}
+    assert "torchrun" in run("train", "--help").output and set(RUNGS) == {"mini", "cpu", "t4", "big"}
 
 
 def test_export_refuses_a_program_that_differs(tmp_path, monkeypatch):

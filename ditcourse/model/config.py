@@ -96,7 +96,8 @@ class DiTConfig:
         """A named shape, with changes: `DiTConfig.preset("DiT-S/2", input_size=(1, 64, 64))`.
 
         DiT-{S,B,L,XL}/{2,4,8} are the published image models (256x256 pixels as latents of 32x32x4, 1,000 labels,
-        learned variance). mini, t4 and big are the course's own rungs. Raises ValueError for an unknown name or field.
+        learned variance). mini is the miniature; cpu, t4 and big are the small Sora, for Skyworld's latents. Raises
+        ValueError for an unknown name or field.
         """
         if name not in PRESETS:
             raise ValueError(f"there is no preset {name!r}; allowed: {', '.join(PRESETS)}")
@@ -138,7 +139,16 @@ PRESETS = {
     for size, (depth, width, heads) in SIZES.items()
     for p in (2, 4, 8)
 }
-# The course's own, over the words of the miniature world: chapter 3's miniature (the rung "cpu"), and two larger ones.
+# The course's own: chapter 3's miniature, over its 13 words, and the small Sora in three sizes, over Skyworld's 41.
 PRESETS["mini"] = {"vocabulary_size": 13}
-PRESETS["t4"] = PRESETS["mini"] | {"hidden_size": 256, "depth": 6, "qk_norm": True}
-PRESETS["big"] = PRESETS["mini"] | {"hidden_size": 384, "depth": 12, "num_heads": 6, "qk_norm": True}
+PRESETS["cpu"] = {
+    "input_size": (4, 16, 16),
+    "patch_size": (1, 2, 2),
+    "in_channels": 4,
+    "vocabulary_size": 41,
+    "word_tokens": 10,
+    "modulation": "adaLN-single",
+    "qk_norm": True,
+}
+PRESETS["t4"] = PRESETS["cpu"] | {"hidden_size": 256, "depth": 7}
+PRESETS["big"] = PRESETS["cpu"] | {"hidden_size": 384, "depth": 12, "num_heads": 6}

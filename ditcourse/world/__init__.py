@@ -8,11 +8,23 @@ from ditcourse.world import sky as _sky
 from ditcourse.world import sky_oracle as _sky_oracle
 from ditcourse.world import sky_words as _sky_words
 from ditcourse.world.oracle import read
-from ditcourse.world.prompts import ATTRIBUTES, MAX_WORDS, VOCABULARY, captions, parse
+from ditcourse.world.prompts import ATTRIBUTES, MAX_WORDS, VOCABULARY, caption, captions, parse
 from ditcourse.world.scene import CLIP_SIZE, random_clips, render
 from ditcourse.world.world import Reading, World
 
-MINI = World("mini", ATTRIBUTES, VOCABULARY, MAX_WORDS, CLIP_SIZE, captions, parse, render, random_clips, read)
+MINI = World(
+    "mini",
+    ATTRIBUTES,
+    VOCABULARY,
+    MAX_WORDS,
+    CLIP_SIZE,
+    captions,
+    lambda values: caption(**values),
+    parse,
+    render,
+    random_clips,
+    read,
+)
 SKY = World(
     "sky",
     _sky_words.ATTRIBUTES,
@@ -20,11 +32,15 @@ SKY = World(
     _sky_words.MAX_WORDS,
     _sky.CLIP_SIZE,
     _sky_words.captions,
+    _sky_words.caption,
     _sky_words.parse,
     _sky.render,
     _sky.random_clips,
     _sky_oracle.read,
+    ("train", "held-out"),
+    _sky_oracle.load_oracle,
 )
+WORLDS = {world.name: world for world in (MINI, SKY)}
 
 __all__ = [
     "ATTRIBUTES",
@@ -34,6 +50,7 @@ __all__ = [
     "Reading",
     "SKY",
     "VOCABULARY",
+    "WORLDS",
     "World",
     "captions",
     "parse",

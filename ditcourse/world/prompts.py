@@ -16,8 +16,8 @@ def caption(shape: str, colour: str, direction: str) -> str:
     return f"a {colour} {shape} moves {direction}"
 
 
-def captions() -> list[str]:
-    """All 48 captions, in a fixed order."""
+def captions(split: str = "all") -> list[str]:
+    """All 48 captions, in a fixed order; here all of them are for training, so every split is the same."""
     return [caption(*values) for values in product(*ATTRIBUTES.values())]
 
 

@@ -24,7 +24,7 @@ WINDOW = 0.55  # half of the side of the window that is looked at more closely; 
 FRAMES = 8  # how many frames it looks at, evenly spread over the clip
 NOTHING = "nothing"
 ANSWERS = {name: values if name == "sky" else (*values, NOTHING) for name, values in ATTRIBUTES.items()}
-PICTURE = 64  # pixels of height and width that it was trained for; others are scaled to it
+PICTURE = 64  # pixels of height that it was trained for; others are scaled to it
 
 
 class Oracle(nn.Module):
@@ -52,46 +52,70 @@ class Oracle(nn.Module):
         )  # fmt: skip
 
     def forward(self, clips: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Scores of subject, colour and sky, each (B, answers); the track (B, 8, 2); the heat (B, 8, 16, 16)."""
+        """Scores of subject, colour and sky, each (B, answers); the track (B, 8, 2); the heat (B, 8, 16, W')."""
         seen, track, everywhere, heat = self.look(clips)
         subject = self.look_closer(clips, track)
         return {"subject": subject, "colour": self.colour(seen), "sky": self.sky(everywhere)}, track, heat
 
     def look_closer(self, clips: Tensor, track: Tensor) -> Tensor:
         """Scores of the subject, (B, answers), from a window round it in every other frame, in full sharpness."""
-        frames = self.frames(clips)[:, ::2]  # (B, 4, 3, H, W)
+        return self.closer(self.window(clips, track)).unflatten(0, (len(clips), -1)).mean(1)
+
+    def window(self, clips: Tensor, track: Tensor) -> Tensor:
+        """What is round the subject in every other frame it looks at, (4 B, 3, 32, 32)."""
+        frames = self.frames(clips)[:, ::2]  # (B, 4, 3, 64, W)
         side = torch.linspace(-WINDOW, WINDOW, 32, device=clips.device)
-        y, x = torch.meshgrid(side, side, indexing="ij")
+        y, x = torch.meshgrid(side, side * PICTURE / frames.shape[-1], indexing="ij")
         grid = torch.stack([x, y], dim=2) + track.detach()[:, ::2, None, None]  # (B, 4, 32, 32, 2)
-        window = F.grid_sample(frames.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
-        return self.closer(window).unflatten(0, frames.shape[:2]).mean(1)
+        return F.grid_sample(frames.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
 
     def look(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What it sees: features of the subject (B, D), its track (B, 8, 2), x and y in [-1, 1], the mean feature
 
-        (B, D), and how sure it is that the subject covers a cell, (B, 8, 16, 16), as logits.
+        (B, D), and how sure it is that the subject covers a cell, (B, 8, 16, W'), as logits; W' = 16 if square.
         """
-        features = self.eye(self.frames(clips).flatten(0, 1))  # (B 8, D, 16, 16)
+        features = self.eye(self.frames(clips).flatten(0, 1))  # (B 8, D, 16, W')
         B = len(clips)
         heat = self.where(features).reshape(B, FRAMES, *features.shape[2:])
         weights = heat.flatten(2).softmax(2).view_as(heat)
         features = features.reshape(B, FRAMES, -1, *features.shape[2:])
-        side = (torch.arange(weights.shape[-1], device=clips.device) + 0.5) * 2 / weights.shape[-1] - 1
-        track = torch.stack([(weights.sum(2) * side).sum(2), (weights.sum(3) * side).sum(2)], dim=2)
+        y, x = ((torch.arange(n, device=clips.device) + 0.5) * 2 / n - 1 for n in weights.shape[2:])
+        track = torch.stack([(weights.sum(2) * x).sum(2), (weights.sum(3) * y).sum(2)], dim=2)
         seen = torch.einsum("btdhw,bthw->bd", features, weights) / FRAMES
         return seen, track, features.mean((1, 3, 4)), heat
 
     def frames(self, clips: Tensor) -> Tensor:
-        """Eight frames of each clip as 64 x 64 pictures, (B, 8, 3, 64, 64)."""
+        """Eight frames of each clip as pictures of 64 rows, (B, 8, 3, 64, W); W keeps their shape, in steps of 4."""
         if clips.dim() != 5 or clips.shape[1] != 3:
             raise ValueError(f"clips must be (B, 3, T, H, W), got {tuple(clips.shape)}")
-        _, _, T, H, W = clips.shape
-        chosen = torch.linspace(0, T - 1, FRAMES).round().long()
-        frames = clips[:, :, chosen].transpose(1, 2).float().clamp(-1, 1)
-        if (H, W) == (PICTURE, PICTURE):
+        chosen = torch.linspace(0, clips.shape[2] - 1, FRAMES).round().long()
+        return self.scaled(clips[:, :, chosen].transpose(1, 2).float().clamp(-1, 1))
+
+    def scaled(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, 3, H, W) -> (B, T, 3, 64, W')."""
+        H, W = frames.shape[-2:]
+        size = (PICTURE, max(4, 4 * round(PICTURE * W / H / 4)))
+        if (H, W) == size:
             return frames
-        flat = F.interpolate(frames.flatten(0, 1), (PICTURE, PICTURE), mode="bilinear", antialias=True)
+        flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", antialias=True)
         return flat.unflatten(0, frames.shape[:2])
+
+    @torch.no_grad()
+    def describe(self, clips: Tensor) -> Tensor:
+        """Clips as numbers, (B, 2 D + 80): what it sees of the subject and of the picture, the closer look, the track.
+
+        Clips that look and move alike have like numbers; distances between sets of clips are taken in them.
+        """
+        seen, track, everywhere, _ = self.look(clips)
+        *convolutions, scores = self.closer
+        shape = scores[:2](nn.Sequential(*convolutions)(self.window(clips, track)))  # all but the last layer
+        return torch.cat([seen, everywhere, shape.unflatten(0, (len(clips), -1)).mean(1), track.flatten(1)], dim=1)
+
+    @torch.no_grad()
+    def describe_frames(self, clips: Tensor) -> Tensor:
+        """Every frame as numbers, (B, T, D, 16, W'): what it sees at each place."""
+        frames = self.scaled(clips.transpose(1, 2).float().clamp(-1, 1))
+        return self.eye(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
 
 def _mlp(inputs: int, outputs: int, hidden: int = 64) -> nn.Sequential:
@@ -129,7 +153,7 @@ def load_oracle() -> Oracle:
 def read(clips: Tensor, oracle: Oracle | None = None) -> list[Reading]:
     """Read clips (B, 3, T, H, W) in [-1, 1]: subject, colour, motion and sky, each with how sure it is, 0 to 1.
 
-    Frames may be of any size; they are scaled to 64 x 64. Fewer than 8 frames are repeated.
+    Frames may be of any size; they are scaled to 64 rows. Fewer than 8 frames are repeated.
     """
     oracle = load_oracle() if oracle is None else oracle
     found = []

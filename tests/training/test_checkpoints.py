@@ -197,7 +197,7 @@ def test_metrics_and_clips_on_the_way(tmp_path):
 
 
 def test_run_config_refuses():
-    with pytest.raises(ValueError, match="no rung 'h100'; allowed: cpu, t4, big"):
+    with pytest.raises(ValueError, match="no rung 'h100'; allowed: mini, cpu, t4, big"):
         RunConfig.preset("h100")
     with pytest.raises(ValueError, match="unknown field 'epochs'"):
         RunConfig.preset("cpu", epochs=3)

@@ -100,6 +100,13 @@ def test_stands_some_noise_blur_and_other_sizes(seen):
     assert share(read(smaller), prompts).min() > 0.9
 
 
+@pytest.mark.parametrize("size", [(16, 48, 80), (16, 80, 48), (8, 64, 112), (24, 96, 64)])
+def test_reads_wide_and_tall_and_long_clips(size):
+    generator = dice(sum(size))
+    clips, prompts = SKY.random_clips(64, generator, "all", size=size)
+    assert prompt_following(clips, prompts, SKY)["all"] > 0.95
+
+
 def test_only_what_is_named_counts_and_bad_input_is_refused(seen):
     clips, _, readings = seen
     prompts = [f"a {readings[0].subject}", "sora is sky"]
