@@ -56,9 +56,12 @@ def confusion(readings: list[Reading], prompts: list[str], attribute: str, world
 
 
 def sharpness(clips: Tensor) -> Tensor:
-    """How much neighbouring pixels differ, (B,): the mean absolute step across and down, clips (B, C, T, H, W)."""
-    across, down = clips.diff(dim=4).abs(), clips.diff(dim=3).abs()
-    return (across.flatten(1).mean(1) + down.flatten(1).mean(1)) / 2
+    """How much neighbouring pixels differ, (B,): the root mean square of the steps across and down.
+
+    clips (B, C, T, H, W). Of squares, since blur turns one large step into several small ones of the same sum.
+    """
+    across, down = clips.diff(dim=4).square(), clips.diff(dim=3).square()
+    return ((across.flatten(1).mean(1) + down.flatten(1).mean(1)) / 2).sqrt()
 
 
 def frame_distance(frames: Tensor) -> Tensor:

@@ -132,6 +132,34 @@ def test_saved_and_loaded_it_is_frozen_and_the_same(tmp_path):
         load_weights(tmp_path)  # no DiT
 
 
+def test_muon_trains_the_blocks_and_adamw_the_rest():
+    """One step: every block's weight moves by an almost orthogonal matrix, whatever the size of its gradient."""
+    torch.manual_seed(0)
+    config = AutoencoderTraining(steps=10, learning_rate=1e-3, warmup=1)
+    draw = lambda count, generator: sky.paint(  # noqa: E731
+        sky_words.random_picks(count, generator), generator, (4, 16, 16)
+    )
+    trainer = AutoencoderTrainer(Autoencoder(SMALL), draw, config)
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    trainer.run(1, progress=False)
+    inner = [name for name in before if any(f".{part}." in name for part in ("space", "time", "out"))]
+    inner = [name for name in inner if name.split(".")[1] in ("fine", "coarse") and name.endswith("weight")]
+    assert len(inner) == len(trainer.blocks) == 2 * 2 + 2 * 3
+    for name, value in trainer.model.named_parameters():
+        moved = (value.detach() - before[name])
+        if name not in inner:
+            continue
+        moved = moved.flatten(1)
+        if not moved.any():  # its gradient is still zero: a zero convolution lies behind it
+            assert ".out." not in name
+            continue
+        values = torch.linalg.svdvals(moved / (1e-3 * 0.2 * max(moved.shape) ** 0.5))
+        assert values.max() < 1.3 and values.median() > 0.5, name
+    assert {id(p) for group in trainer.optimizers["adamw"].param_groups for p in group["params"]} == {
+        id(value) for name, value in trainer.model.named_parameters() if name not in inner
+    }
+
+
 def test_a_small_one_learns_and_goes_on_as_if_it_had_not_stopped():
     def draw(count, generator):
         return sky.paint(sky_words.random_picks(count, generator), generator, (4, 16, 16))
