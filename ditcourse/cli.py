@@ -67,10 +67,17 @@ def sample(
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--rung", type=click.Choice(["mini", "cpu", "t4", "big"]), help="Which recipe. [default: by hardware]")
+@click.option(
+    "--config",
+    "recipe",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The recipe of another run instead: its run.json.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in FOLDER.")
 @click.option("--steps", type=click.IntRange(min=1), help="Train for this many steps instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Clips in a step, over all processes.")
 @click.option("--learning-rate", type=float)
+@click.option("--optimizer", type=click.Choice(["adamw", "muon"]), help="Muon: for the matrices inside the blocks.")
 @click.option("--prediction-type", type=click.Choice(["velocity", "epsilon", "x0"]), help="What the model predicts.")
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16"]))
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the blocks: slow start, faster after.")
@@ -79,7 +86,15 @@ def sample(
 @click.option("--device", help="cpu, cuda or cuda:1. [default: a GPU if there is one]")
 @click.option("--shard", is_flag=True, help="Split the weights among the processes of torchrun (FSDP2).")
 def train(
-    folder: Path, rung: str | None, resume: bool, clips: int | None, device: str | None, shard: bool, compile_, **changes
+    folder: Path,
+    rung: str | None,
+    recipe: Path | None,
+    resume: bool,
+    clips: int | None,
+    device: str | None,
+    shard: bool,
+    compile_: bool | None,
+    **changes,
 ) -> None:
     """Train a small video DiT into FOLDER: weights, checkpoints, metrics.jsonl, and clips on the way.
 
@@ -104,11 +119,14 @@ def train(
 
     given = {"compile": compile_} | changes
     try:
-        rung = rung or environment.rung()
-        config = RunConfig.preset(rung, **{name: value for name, value in given.items() if value is not None})
-        config = replace(config, clips=clips or config.clips)
+        if rung and recipe:
+            raise ValueError("--rung and --config both name a recipe; give one of them")
+        name = f"Recipe {recipe}" if recipe else f"Rung {rung or environment.rung()}"
+        config = RunConfig.read(recipe) if recipe else RunConfig.preset(rung or environment.rung())
+        changes = {name: value for name, value in given.items() if value is not None}
+        config = replace(config, train=replace(config.train, **changes), clips=clips or config.clips)
         if is_main():
-            click.echo(f"Rung {rung}: {config.train.steps} steps of {config.train.batch_size} clips into {folder}.")
+            click.echo(f"{name}: {config.train.steps} steps of {config.train.batch_size} clips into {folder}.")
         found = last_checkpoint(folder) if resume else None
         done = found is not None and found.stem == f"step-{config.train.steps:06d}"
         trainer = fit(config, folder, device, resume, shard=shard, on_clips=keep)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ditcourse.model.autoencoder import Autoencoder
 from ditcourse.model.dit import DiT
 from ditcourse.training.checkpoint import load_weights
+from ditcourse.training.config import TrainConfig
 from ditcourse.training.data import encoded, load_autoencoder, tokenizer
 from ditcourse.training.run import RUN, clips_of
 from ditcourse.world import MINI, WORLDS, World
@@ -24,12 +25,19 @@ SHIPPED = {"mini": "mini"}  # weights that ship with the course, and their world
 class Pipeline:
     """Text to video with a trained DiT: `Pipeline(model)(["a red circle moves left"], seed=0)`.
 
-    world gives the words; a model of latents brings the autoencoder that decodes them. seed: that of the training
-    clips.
+    world gives the words; a model of latents brings the autoencoder that decodes them. trained: how it was trained,
+    for what the model predicts and for the seed of its clips.
     """
 
-    def __init__(self, model: DiT, world: World = MINI, autoencoder: Autoencoder | None = None, seed: int = 0):
-        self.model, self.world, self.autoencoder, self.trained_on = model, world, autoencoder, seed
+    def __init__(
+        self,
+        model: DiT,
+        world: World = MINI,
+        autoencoder: Autoencoder | None = None,
+        trained: TrainConfig | None = None,
+    ):
+        self.model, self.world, self.autoencoder = model, world, autoencoder
+        self.trained = trained or TrainConfig()
         self.tokenizer = tokenizer(world)
 
     def __call__(
@@ -54,6 +62,7 @@ class Pipeline:
             tokens,
             seed,
             self.autoencoder,
+            prediction_type=self.trained.prediction_type,
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             on_step=on_step,
@@ -71,7 +80,7 @@ class Pipeline:
 
     def training_latents(self, count: int) -> Tensor:
         """Latents of the first clips that a model of Skyworld was trained on, (count, 4, 4, 16, 16), on the CPU."""
-        return encoded(self.autoencoder, count, self.trained_on, "train", progress=False)["latents"].float()
+        return encoded(self.autoencoder, count, self.trained.seed, "train", progress=False)["latents"].float()
 
     def _elsewhere(self, prompts: list[str]) -> str:
         """Which of the course's other models understands these prompts."""
@@ -95,9 +104,9 @@ def load(name: str = "mini") -> Pipeline:
 
 
 def _pipeline(folder: Path, world: str) -> Pipeline:
-    """What the folder's run.json says of world and seed counts; world is for folders that have none."""
-    seed, record = 0, folder / RUN
+    """With what the folder's run.json says of world and training; world is for a folder that has none."""
+    trained, record = None, folder / RUN
     if record.is_file():
         config = json.loads(record.read_text())["config"]
-        world, seed = config.get("world", world), config.get("train", config).get("seed", seed)
-    return Pipeline(load_weights(folder), WORLDS[world], load_autoencoder() if world == "sky" else None, seed)
+        world, trained = config.get("world", world), TrainConfig.from_dict(config.get("train", config))
+    return Pipeline(load_weights(folder), WORLDS[world], load_autoencoder() if world == "sky" else None, trained)

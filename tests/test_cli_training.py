@@ -58,6 +58,18 @@ def test_the_small_sora_from_latents_to_figures(tmp_path):
     other = run("sample", "a red triangle", "--model", folder, "--out", tmp_path / "d.webp")
     assert "The model 'mini' knows every word of it" in other.output and not (tmp_path / "d.webp").exists()
 
+    recipe = folder / "run.json"
+    changed = ["--config", recipe, "--steps", 1, "--device", "cpu", "--optimizer", "muon"]
+    result = run("train", tmp_path / "again", *changed)
+    assert result.exit_code == 0 and "1 steps of 2 clips" in result.output, result.output
+    record = json.loads((tmp_path / "again" / "run.json").read_text())["config"]
+    assert record["world"] == "sky" and record["clips"] == 6 and record["train"]["optimizer"] == "muon"
+    for bad, message in (("[]", "holds no recipe"), ('{"config": {"model": 3}}', "holds no recipe")):
+        (tmp_path / "bad.json").write_text(bad)
+        refused = run("train", tmp_path / "none", "--config", tmp_path / "bad.json")
+        assert refused.exit_code != 0 and message in refused.output and not (tmp_path / "none").exists()
+    assert "both name a recipe" in run("train", tmp_path / "x", "--rung", "cpu", "--config", recipe).output
+
     figures = tmp_path / "figures.json"
     result = run("evaluate", "--model", folder, "--clips", 3, "--steps", 2, "--training-clips", 4, "--out", figures)
     assert result.exit_code == 0 and "rebuilt" in result.output, result.output

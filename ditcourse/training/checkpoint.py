@@ -125,11 +125,14 @@ def load_checkpoint(trainer, path: str | Path) -> None:
             raise FileNotFoundError(f"there is no checkpoint (step-*.json) in {path}")
         path = found
     facts, tensors = _read(path)
-    parts = {"model": {}, "ema": {}, "exp_avg": {}, "exp_avg_sq": {}, "step": {}}
+    parts, state = {"model": {}, "ema": {}}, {}
     for name, tensor in sorted(tensors.items()):  # in the same order in every process
-        kind, _, rest = name.removeprefix("optimizer.").partition(".")
+        kind, _, rest = name.partition(".")
         if kind in parts:
             parts[kind][rest] = tensor
+        elif kind == "optimizer":
+            slot, _, parameter = rest.partition(".")
+            state.setdefault(parameter, {})[slot] = tensor
     wanted = {name: tuple(tensor.shape) for name, tensor in trainer.model.state_dict().items()}
     for kind in ("model", "ema"):
         if {name: tuple(tensor.shape) for name, tensor in parts[kind].items()} != wanted:
@@ -142,11 +145,8 @@ def load_checkpoint(trainer, path: str | Path) -> None:
         )
     distributed.put_state(trainer.model, parts["model"])
     distributed.put_state(trainer.ema, parts["ema"])
-    slots = ("step", "exp_avg", "exp_avg_sq")
-    state = {name: {slot: parts[slot][name] for slot in slots} for name in parts["step"]}
-    options = trainer.optimizer.state_dict()["param_groups"][0]
-    groups = [options | {"params": list(state)}]
     if state:
+        groups = distributed.optimizer_groups(trainer.model, trainer.optimizer)
         distributed.put_optimizer_state(trainer.model, trainer.optimizer, {"state": state, "param_groups": groups})
     trainer.scaler.load_state_dict(facts["scaler"])
     trainer.generator.set_state(tensors["dice"])

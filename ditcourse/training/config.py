@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 PREDICTION_TYPES = ("velocity", "epsilon", "x0")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -15,6 +16,7 @@ class TrainConfig:
     steps: int = 3000
     batch_size: int = 32  # over all processes together
     learning_rate: float = 2e-3
+    optimizer: str = "adamw"  # or "muon": for the matrices inside the blocks
     warmup: int = 50  # steps over which the learning rate rises
     decay_from: float = 0.7  # the last 30 % of the steps let it fall to zero
     weight_decay: float = 0.0
@@ -40,6 +42,7 @@ class TrainConfig:
             if not isinstance(getattr(self, name), (int, float)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}")
         for name, allowed in (
+            ("optimizer", OPTIMIZERS),
             ("prediction_type", PREDICTION_TYPES),
             ("times", ("logit-normal", "uniform")),
             ("precision", PRECISIONS),

@@ -115,6 +115,12 @@ def whole_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) ->
     return get_optimizer_state_dict(model, optimizer, options=WHOLE)
 
 
+def optimizer_groups(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict]:
+    """The optimizer's groups, their parameters by name."""
+    names = {id(value): name for name, value in model.named_parameters()}
+    return [group | {"params": [names[id(value)] for value in group["params"]]} for group in optimizer.param_groups]
+
+
 def put_state(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Tensors in one piece back into the model, however it is split now. Every process calls it with the same state."""
     set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, strict=True))

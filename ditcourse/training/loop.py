@@ -16,6 +16,7 @@ from ditcourse.training import distributed
 from ditcourse.training.config import TrainConfig
 from ditcourse.training.hardware import choose_precision
 from ditcourse.training.loss import diffusion_loss, random_times
+from ditcourse.training.muon import MuonAdamW, block_matrices
 
 LOG_EVERY = 50  # steps
 
@@ -32,6 +33,8 @@ class Trainer:
     def __init__(
         self, model: nn.Module, draw, config: TrainConfig, device: str | torch.device = "cpu", shard: bool = False
     ):
+        if shard and config.optimizer == "muon":
+            raise ValueError("optimizer = 'muon' needs whole matrices, and shard splits them; take 'adamw'")
         self.draw, self.config, self.device = draw, config, torch.device(device)
         self.model = model.to(self.device)
         self.ema = copy.deepcopy(self.model).requires_grad_(False).eval()
@@ -41,13 +44,12 @@ class Trainer:
         width = getattr(getattr(model, "config", None), "hidden_size", 0)
         self.dtype = choose_precision(config.precision, self.device, width)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.95),
-            weight_decay=config.weight_decay,
-            fused=self.device.type == "cuda",
-        )
+        settings = {"lr": config.learning_rate, "betas": (0.9, 0.95), "weight_decay": config.weight_decay}
+        settings["fused"] = self.device.type == "cuda"
+        if config.optimizer == "muon":
+            self.optimizer = MuonAdamW(*block_matrices(self.model), **settings)
+        else:
+            self.optimizer = torch.optim.AdamW(self.model.parameters(), **settings)
         self.generator = torch.Generator().manual_seed(config.seed)  # times, clips, hidden prompts
         self.noise_generator = self.generator
         if self.device.type != "cpu":  # noise is large: drawn where it is used

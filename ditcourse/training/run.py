@@ -82,6 +82,14 @@ class RunConfig:
         parts = {"model": DiTConfig.from_dict(values["model"]), "train": TrainConfig.from_dict(values["train"])}
         return cls(**values | parts)
 
+    @classmethod
+    def read(cls, path: str | Path) -> RunConfig:
+        """The recipe of a run from its run.json. Raises ValueError, naming the file, where it holds none."""
+        try:
+            return cls.from_dict(json.loads(Path(path).read_text())["config"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds no recipe of a run: {error}") from error
+
 
 # For a GPU the sizes are estimates: no GPU has run them yet. 10 TFLOP/s, as a T4 should do, are 22 minutes for "t4".
 RUNGS = {
@@ -181,7 +189,8 @@ def _on_the_way(
         checkpoint.save_checkpoint(trainer, folder)
     if on_clips is not None and config.sample_every and (step % config.sample_every == 0 or last):
         tokens = tokenizer(WORLDS[config.world])(list(config.prompts))
-        clips = clips_of(trainer.ema, tokens, autoencoder=autoencoder)
+        kind = config.train.prediction_type
+        clips = clips_of(trainer.ema, tokens, autoencoder=autoencoder, prediction_type=kind)
         if distributed.is_main():
             on_clips(folder / "clips" / f"step-{step:06d}", clips, list(config.prompts))
 

@@ -35,9 +35,12 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("stop", [1, 5, 11])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_a_run_that_stopped_goes_on_bit_for_bit(tmp_path, stop, precision):
-    config = replace(RUN, train=replace(TRAIN, precision=precision))
+@pytest.mark.parametrize(
+    ("precision", "optimizer"),
+    [("float32", "adamw"), ("bfloat16", "adamw"), ("float16", "adamw"), ("float32", "muon"), ("float16", "muon")],
+)
+def test_a_run_that_stopped_goes_on_bit_for_bit(tmp_path, stop, precision, optimizer):
+    config = replace(RUN, train=replace(TRAIN, precision=precision, optimizer=optimizer))
     whole = start(config).run(progress=False)
     first = start(config).run(stop, progress=False)
     path = save_checkpoint(first, tmp_path)

@@ -59,8 +59,8 @@ def test_kept_latents_are_read_again_if_they_are_of_these_clips_and_weights(auto
     blind = Blind(autoencoder.config)
     blind.load_state_dict(autoencoder.state_dict())
     again = sky_latents(blind, 6, seed=1, keep=keep)
-    for a, b in zip(first(3, torch.Generator().manual_seed(2)), again(3, torch.Generator().manual_seed(2)), strict=True):
-        assert torch.equal(a, b)
+    one, other = (draw(3, torch.Generator().manual_seed(2)) for draw in (first, again))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert keep.stat().st_mtime_ns == written
     for changed in ({"seed": 2}, {"count": 7}, {"split": "held-out"}):
         with pytest.raises(AssertionError, match="encoded again"):

@@ -1,5 +1,6 @@
 """The loss at the start, learning at all, going on where one stopped, and weights on disk."""
 
+import copy
 import json
 import math
 
@@ -20,6 +21,7 @@ from ditcourse.training import (
 )  # fmt: skip
 from ditcourse.training.checkpoint import CONFIG, WEIGHTS
 from ditcourse.training.loss import random_times
+from ditcourse.training.muon import MuonAdamW, block_matrices
 
 SMALL = DiTConfig(hidden_size=32, depth=1, num_heads=2, vocabulary_size=len(world.VOCABULARY))
 MEDIUM = DiTConfig(hidden_size=64, depth=1, num_heads=2, vocabulary_size=len(world.VOCABULARY))
@@ -96,6 +98,31 @@ def test_schedule_rises_stays_and_falls_to_zero():
     factors = [config.learning_rate_at(step) for step in (0, 49, 50, 699, 701, 850, 999)]
     assert factors[0] == 0.02 and factors[1] == factors[2] == factors[3] == 1
     assert 1 > factors[4] > factors[5] > factors[6] > 0 and factors[6] < 0.005
+
+
+def test_muon_takes_the_matrices_of_the_blocks():
+    """Its step is that of PyTorch's Muon on them, AdamW's elsewhere."""
+    torch.manual_seed(0)
+    model = DiT(DiTConfig(vocabulary_size=13, depth=2, hidden_size=32, num_heads=2, modulation="adaLN-single"))
+    matrices, others = block_matrices(model)
+    assert len(matrices) == 2 * 4 and all(min(weight.shape) >= 32 for weight in matrices)
+    assert sum(w.numel() for w in matrices + others) == sum(w.numel() for w in model.parameters())
+    twin = copy.deepcopy(model)
+    both = MuonAdamW(matrices, others, lr=0.01)
+    theirs = block_matrices(twin)
+    muon = torch.optim.Muon(theirs[0], lr=0.01, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(theirs[1], lr=0.01, weight_decay=0.0, betas=(0.9, 0.95))
+    generator = torch.Generator().manual_seed(1)
+    for step in range(3):
+        for group in (*both.param_groups, *muon.param_groups, *adamw.param_groups):
+            group["lr"] = 0.01 / (step + 1)
+        for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        both.step(), muon.step(), adamw.step()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+    with pytest.raises(ValueError, match="'muon' needs whole matrices"):
+        Trainer(model, world_batches, TrainConfig(optimizer="muon"), shard=True)
 
 
 def test_prompts_are_hidden_as_often_as_asked():
