@@ -154,17 +154,21 @@ def train(
     type=click.IntRange(min=0),
     help="Compare with so many of the clips that a model of Skyworld was trained on; 0: do not.",
 )
+@click.option("--device", help="cpu, cuda or cuda:1. [default: a GPU if there is one]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure into this JSON file.")
-def evaluate(model: str, count: int, seed: int, trained: int, out: Path | None, **options) -> None:
+def evaluate(
+    model: str, count: int, seed: int, trained: int, device: str | None, out: Path | None, **options
+) -> None:
     """Make clips for captions in turn, and measure: is the prompt followed, how sharp, how smooth, how near to real.
 
     In brackets: 95 % of other draws of as many clips would lie between these (bootstrap).
     """
     from ditcourse import pipeline
     from ditcourse.evaluate import measure
+    from ditcourse.training.hardware import choose_device
 
     try:
-        pipe = pipeline.load(model)
+        pipe = pipeline.load(model).to(choose_device(device))
         seen = pipe.training_latents(trained) if trained and pipe.autoencoder is not None else None
         report = measure(pipe, count, seed, seen, progress=True, **options)
         if out is not None:

@@ -68,6 +68,13 @@ class Pipeline:
             on_step=on_step,
         )
 
+    def to(self, device: str | torch.device) -> Pipeline:
+        """The same pipeline with its networks on a device; clips still come back to the CPU."""
+        for part in (self.model, self.autoencoder):
+            if part is not None:
+                part.to(device)
+        return self
+
     @torch.no_grad()
     def encode(self, clips: Tensor) -> Tensor:
         """Clips as the autoencoder's latents, (B, 4, T/4, H/4, W/4) on the CPU. Sampling never does this."""

@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,25 +28,25 @@ from ditcourse.world import sky, sky_oracle, sky_words
 SEEN, UNSEEN = 1, 2  # seeds: clips for the latents' mean and deviation, clips for the measurement
 
 
-def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+def draw(count: int, generator: torch.Generator, device="cpu") -> torch.Tensor:
     """A batch as large as `count` whole clips: those, or pieces round the subject, or short clips, or pictures."""
     kind = float(torch.rand(1, generator=generator))
     if kind < 0.6:
-        return pieces(8 * count, generator)
+        return pieces(8 * count, generator, device)
     if kind < 0.9:
-        return sky.paint(sky_words.random_picks(count, generator), generator)
-    clips = sky.paint(sky_words.random_picks(4 * count, generator), generator, (4, 64, 64))
+        return sky.paint(sky_words.random_picks(count, generator), generator, device=device)
+    clips = sky.paint(sky_words.random_picks(4 * count, generator), generator, (4, 64, 64), device)
     return clips if kind < 0.95 else clips[:, :, :1].expand(-1, -1, 4, -1, -1)
 
 
-def pieces(count: int, generator: torch.Generator) -> torch.Tensor:
+def pieces(count: int, generator: torch.Generator, device="cpu") -> torch.Tensor:
     """8 frames of 32 x 32 pixels, most of them near the subject: sky alone is learned soon."""
     picks = sky_words.random_picks(count, generator)
     size = (8, 64, 64)
     same = torch.Generator()
     same.set_state(generator.get_state())
     centre = sky.tracks(picks, same, size)[:, 4]  # (count, 2)
-    clips = sky.paint(picks, generator, size)
+    clips = sky.paint(picks, generator, size, device)
     off = 24 * (torch.rand(count, 2, generator=generator) - 0.5)
     corners = (32 * (centre + 1) - 16 + off).round().long().clamp(0, 32).tolist()
     return torch.stack([clip[:, :, y : y + 32, x : x + 32] for clip, (x, y) in zip(clips, corners, strict=True)])
@@ -88,7 +89,7 @@ def measure(model: Autoencoder, count: int, split: str, seed: int = UNSEEN) -> d
     picks = sky_words.random_picks(count, generator, split)
     values = []
     for part in picks.split(8):
-        clips = sky.paint(part, generator).to(model.latent_mean.device)
+        clips = sky.paint(part, generator, device=model.latent_mean.device)
         values.append(psnr(model.decode(model.encode(clips)), clips).cpu())
     values = torch.cat(values)
     result = {"clips": count, "mean": values.mean(), "lowest": values.min(), "highest": values.max()}
@@ -106,7 +107,7 @@ def unfooled(model: Autoencoder, count: int, split: str, seed: int = UNSEEN) -> 
     picks = sky_words.random_picks(count, generator, split)
     right: dict = {}
     for part in picks.split(8):
-        clips = sky.paint(part, generator).to(model.latent_mean.device)
+        clips = sky.paint(part, generator, device=model.latent_mean.device)
         for kind, shown in (("rebuilt", model.decode(model.encode(clips))), ("painted", clips)):
             for reading, row in zip(sky_oracle.read(shown.cpu()), part.tolist(), strict=True):
                 for (name, values), k in zip(sky_words.ATTRIBUTES.items(), row, strict=True):
@@ -128,7 +129,7 @@ def main() -> None:
     config = AutoencoderTraining(options.steps, options.batch_size, options.learning_rate, seed=options.seed)
     torch.manual_seed(config.seed)
     device = choose_device(None)
-    trainer = AutoencoderTrainer(Autoencoder(), draw, config, device)
+    trainer = AutoencoderTrainer(Autoencoder(), partial(draw, device=device), config, device)
     log = options.checkpoint.with_suffix(".jsonl")
     if options.checkpoint.is_file():
         load(trainer, options.checkpoint)
@@ -143,8 +144,10 @@ def main() -> None:
             file.write(json.dumps(figures) + "\n")
 
     trainer.run(every=200, on_step=on_step)
+    if trainer.step % 200 and trainer.step > first:
+        on_step(trainer)
     generator = torch.Generator().manual_seed(SEEN)
-    normalise_latents(trainer.ema, sky.paint(sky_words.random_picks(256, generator), generator).to(device))
+    normalise_latents(trainer.ema, sky.paint(sky_words.random_picks(256, generator), generator, device=device))
     save_weights(trainer.ema, options.out)
     model = load_weights(options.out, Autoencoder).to(device)  # what is measured is what was saved, in float16
     curve = [json.loads(line) for line in log.read_text().splitlines()]

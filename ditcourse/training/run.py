@@ -135,6 +135,7 @@ def fit(
     folder gets run.json (the config and the machine), metrics.jsonl (one line every 50 steps; TensorBoard's files too
     if it is installed), checkpoints, and at the end the averaged weights as `save_weights` writes them. draw makes the
     batches (see `Trainer`), by default those of the config's world; Skyworld's latents are kept in the folder.
+    Stopped by Ctrl+C it writes the averaged weights of that moment before it ends.
     on_clips(path without suffix, clips, prompts) gets clips of the averaged model on the way, always from the same
     noise. Raises FileExistsError where the folder holds a run and resume was not asked for.
     """
@@ -162,10 +163,17 @@ def fit(
             write_whole(folder / RUN, (json.dumps(record, indent=1) + "\n").encode())
         trainer.ceiling = matmul_ceiling(where, trainer.dtype)
         with _board(folder) as board:
-            trainer.run(
-                progress=progress and distributed.is_main(),
-                on_log=lambda _, figures: _on_the_way(trainer, figures, config, folder, board, on_clips, autoencoder),
-            )
+            try:
+                trainer.run(
+                    progress=progress and distributed.is_main(),
+                    on_log=lambda _, figures: _on_the_way(
+                        trainer, figures, config, folder, board, on_clips, autoencoder
+                    ),
+                )
+            except KeyboardInterrupt:  # a stop by hand or by a clock: what is there by now can be looked at
+                if distributed.world_size() == 1:
+                    checkpoint.save_weights(trainer.ema, folder)
+                raise
         checkpoint.save_weights(trainer.ema, folder)
         distributed.wait()
     return trainer

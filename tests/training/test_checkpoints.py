@@ -11,7 +11,15 @@ import pytest
 import torch
 
 from ditcourse.model import DiT
-from ditcourse.training import RunConfig, Trainer, fit, load_checkpoint, save_checkpoint, world_batches
+from ditcourse.training import (
+    RunConfig,
+    Trainer,
+    fit,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    world_batches,
+)
 from ditcourse.training.checkpoint import last_checkpoint
 from ditcourse.training.run import read_metrics, start
 from tests.training.helpers import LONG, RUN, SMALL, TRAIN
@@ -197,6 +205,26 @@ def test_metrics_and_clips_on_the_way(tmp_path):
     assert RunConfig.from_dict(record["config"]) == config
     assert record["device"] == "cpu" and any(line.startswith("torch") for line in record["environment"])
     assert (tmp_path / "model.safetensors").exists() and last_checkpoint(tmp_path) is None
+
+
+def test_stopped_by_hand_it_leaves_the_averaged_weights(tmp_path):
+    """Ctrl+C after step 5: the averaged weights of that moment are on disk."""
+    class Stop:
+        step = 0
+
+        def __call__(self, count, generator):
+            self.step += 1
+            if self.step == 6:
+                raise KeyboardInterrupt
+            return world_batches(count, generator)
+
+    config = replace(RUN, checkpoint_every=4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tmp_path, "cpu", draw=Stop(), progress=False)
+    wanted = start(config).run(5, progress=False).ema.state_dict()
+    found = load_weights(tmp_path).state_dict()
+    assert all((found[name] - wanted[name]).abs().max() < 1e-2 for name in wanted)
+    assert any(not torch.equal(found[name], start(config).ema.state_dict()[name]) for name in wanted)
 
 
 def test_run_config_refuses():
