@@ -59,7 +59,7 @@ def save(trainer: AutoencoderTrainer, path: Path) -> None:
     for name, optimizer in trainer.optimizers.items():
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}.{number}.{k}": v for k, v in state.items()}
-    tensors |= {"dice": trainer.generator.get_state(), "errors": torch.stack(trainer.errors).cpu()}
+    tensors |= {"dice": trainer.generator.get_state(), "errors": trainer.errors[: trainer.step].cpu()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in tensors.items()}, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
@@ -78,8 +78,8 @@ def load(trainer: AutoencoderTrainer, path: Path) -> None:
             state.setdefault(int(number), {})[what] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     trainer.generator.set_state(tensors["dice"])
-    trainer.errors = list(tensors["errors"].unbind())
-    trainer.step = len(trainer.errors)
+    trainer.step = len(tensors["errors"])
+    trainer.errors[: trainer.step] = tensors["errors"]
 
 
 @torch.no_grad()
@@ -137,7 +137,8 @@ def main() -> None:
 
     def on_step(trainer: AutoencoderTrainer) -> None:
         save(trainer, options.checkpoint)
-        figures = {"step": trainer.step, "mse": round(float(torch.stack(trainer.errors[-100:]).mean()), 6)}
+        recent = trainer.errors[max(0, trainer.step - 100) : trainer.step]
+        figures = {"step": trainer.step, "mse": round(float(recent.mean()), 6)}
         figures["psnr"] = measure(trainer.ema, 32, "train", seed=3)["mean"]
         figures["seconds_a_step"] = round((time.perf_counter() - start) / (trainer.step - first), 3)
         with open(log, "a") as file:

@@ -78,7 +78,8 @@ class AutoencoderTrainer:
                 self.matrices, lr=config.learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
             )
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.step, self.errors = 0, []
+        self.step = 0
+        self.errors = torch.zeros(config.steps, device=device)  # one tensor: thousands of small ones split the heap up
 
     def run(self, until: int | None = None, progress: bool = True, every: int = 0, on_step=None) -> AutoencoderTrainer:
         """Train up to step `until` (the whole run by default); after every `every` steps call on_step(trainer)."""
@@ -110,7 +111,7 @@ class AutoencoderTrainer:
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
-        self.errors.append(error)
+        self.errors[self.step] = error
         self.step += 1
 
 

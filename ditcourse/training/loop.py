@@ -59,17 +59,16 @@ class Trainer:
                 block.compile()
         self.step, self.seconds, self.micro_batches = 0, 0.0, 1
         self.ceiling: float | None = None  # FLOP/s of one device, `hardware.matmul_ceiling`, where MFU is wanted
-        self._losses: list[Tensor] = []
+        self._losses = torch.zeros(config.steps, device=self.device)  # one tensor, not thousands: they split the heap
 
     @property
     def losses(self) -> list[float]:
         """The loss of every step so far. Reading it waits for the device, so the loop itself does not."""
-        self._losses = [loss.cpu() for loss in self._losses]
-        return [loss.item() for loss in self._losses]
+        return self._losses[: self.step].tolist()
 
     def set_losses(self, losses: Tensor) -> None:
         """The losses of a run that goes on, (steps,)."""
-        self._losses = list(losses.to(self.device, torch.float32).unbind())
+        self._losses[: len(losses)] = losses.to(self.device)
 
     def run(self, until: int | None = None, progress: bool = True, on_log=None) -> Trainer:
         """Train up to step `until` (the whole run by default). Stops with a clear error if the loss is not finite.
@@ -85,7 +84,7 @@ class Trainer:
             self._one_step()
             bar.update()
             if self.step % LOG_EVERY == 0 or self.step == until:  # the only places where the loop waits for a GPU
-                recent = torch.stack(self._losses[-((self.step - 1) % LOG_EVERY + 1) :]).mean()
+                recent = self._losses[(self.step - 1) // LOG_EVERY * LOG_EVERY : self.step].mean()
                 self._stop_if_not_finite([recent])
                 now = time.perf_counter()
                 figures = self._figures(recent.item(), (self.step - first) * self.config.batch_size / (now - start))
@@ -121,7 +120,7 @@ class Trainer:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self._average()
-        self._losses.append(loss)
+        self._losses[self.step] = loss
         self.step += 1
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
