@@ -18,7 +18,7 @@ from ditcourse.check import forms  # noqa: E402
 from tools.generate_sheet import AFTER, FORMULA  # noqa: E402
 
 OUTPUT = ROOT / "site_extra" / "_static" / "sheet" / "data.js"
-FORMS = ("sora", "backwards", "counting", "step", "patches", "look", "steer", "block", "learn")
+FORMS = ("sora", "backwards", "counting", "step", "patches", "look", "steer", "block", "learn", "squeeze")
 NUMBERS = 200  # sheets besides number 0, which is the one of chapter 1
 
 
@@ -54,6 +54,8 @@ def form(name):
         {key: value for key, value in dataclasses.asdict(part).items() if value or key in ("hints", "slips")}
         for part in forms.parts_of(name).values()
     ]
+    for part in parts:
+        part["slips"] = [{key: value for key, value in slip.items() if value is not False} for slip in part["slips"]]
     own = {} if "of" in whole or name == "sora" else {"instances": instances(name)}
     return whole | {"parts": parts} | own
 

@@ -135,8 +135,9 @@ def _explain(board, part, own, wrong):
             return name, says
     if wrong is None:
         return None
-    found = {}
-    for name, says, values in alternatives(part.formula, board.have):
+    found, single = {}, [slip for slip in part.slips if slip.cell]
+    single = [(slip.name, slip.says, evaluate(slip.formula, board.have)) for slip in single]
+    for name, says, values in (*alternatives(part.formula, board.have), *single):
         if close(own.numbers, values)[wrong].all():
             found.setdefault(says, name)
     return _either(found) if len(found) in (1, 2) else None

@@ -12,6 +12,7 @@ import numpy as np
 
 from ditcourse import byhand
 from ditcourse.byhand.block import new_block
+from ditcourse.byhand.squeeze import new_squeeze
 from ditcourse.check.formulas import cell_text, evaluate
 
 
@@ -23,6 +24,7 @@ class Slip:
     says: str
     formula: object
     together: bool = False  # it cannot happen to one part of its step alone
+    cell: bool = False  # it may happen in a single cell, though it would change others as well
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def values_of(form, seed=None):
         return key(of, values_of(of, seed))
     if form == "block":
         return block_givens(new_block(seed))
+    if form == "squeeze":
+        return squeeze_givens(new_squeeze(seed))
     return counting_givens(byhand.new_counting(seed)) if form == "counting" else givens(byhand.new_exercise(seed))
 
 
@@ -126,6 +130,15 @@ def block_givens(block):
     column = {name: getattr(block, name)[:, None] for name in ("b_1", "b_2")}
     ada = block.ada.reshape(6, 2).T  # a column for each of the six
     values = {"x": block.x, "ada": ada, "A": block.A, "W_1": block.W_1, "W_2": block.W_2, **column}
+    return {name: np.array(value, dtype=float) for name, value in values.items()}
+
+
+def squeeze_givens(squeeze):
+    """{name: matrix}: what is printed on the sheet of squeezing."""
+    values = {"X": squeeze.X, "W_enc": squeeze.W_enc, "W_dec": squeeze.W_dec, "P": squeeze.P}
+    for name, sign in zip("ab", squeeze.signs, strict=True):
+        values |= {f"W_{name}": [[0.5, 0.5 * sign]], f"V_{name}": [[1], [sign]]}
+    values["size"] = [[side] for side in squeeze.size]
     return {name: np.array(value, dtype=float) for name, value in values.items()}
 
 

@@ -11,7 +11,7 @@ import copy
 import inspect
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -57,15 +57,23 @@ def values(expected, slips=(), tolerance=1e-4, names=(), axes=()):
     return Values(expected, tuple(slips), tolerance, tuple(names), tuple(axes))
 
 
-def function(reference, make_inputs, slips=(), tolerance=1e-4, trials=3, names=(), axes=(), sheet=None, call=None):
+def function(
+    reference, make_inputs, slips=(), tolerance=1e-4, trials=3, names=(), axes=(), sheet=None, call=None,
+    inputs_as=None, gives="your function gives",
+):  # fmt: skip
     """Judge a function by calling it on random inputs, some the same for everybody and one fresh.
 
     reference    the right function; the `value_fn` of a slip is a wrong one, called in the same way
     make_inputs  takes a numpy Generator, returns the tuple of arguments (arrays, tensors, numbers ...)
     sheet        if given, a function that returns the first arguments to try: numbers that the learner knows
-    call         how to use the answer, if not `answer(*inputs)`; gets the answer and then the inputs
+    call         how to use the answer, if not `answer(*inputs)`; gets the answer and then the inputs. It raises
+                 Unreadable where what comes back cannot be used
+    inputs_as    names the inputs in a message, if not by their shapes: gets them, returns "With x of shape ..."
+    gives        what stands in a message before a wrong number, where `call` made it of what the answer returned
     """
-    return Function(reference, make_inputs, tuple(slips), tolerance, trials, tuple(names), tuple(axes), sheet, call)
+    slips, names, axes = tuple(slips), tuple(names), tuple(axes)
+    told = {"inputs_as": inputs_as, "gives": gives}
+    return Function(reference, make_inputs, slips, tolerance, trials, names, axes, sheet, call, **told)
 
 
 def choice(answer, slips=None, options=()):
@@ -95,7 +103,7 @@ def letters(expected, says, swapped=None):
     slips.append(
         Slip("counted from 0", lambda: tuple(n - 1 for n in expected()), "the numbers to choose from begin with 1")
     )
-    return Letters(expected, tuple(slips), 1e-4, tuple(says), (), says)
+    return Letters(expected, tuple(slips), 1e-4, tuple(says), ("answer",), says)
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ class Letters(Values):
             lines.append(f"In {name}: you have {number_text(number)}. {_sentence(says)}")
             slips.append(f"{name}: {number:g}" if number in self.says[name] else None)
         if None in numbers:
-            lines.insert(0, _left_text(numbers.count(None), len(numbers), ()))
+            lines.insert(0, _left_text(numbers.count(None), len(numbers), self.axes))
         return Finding(found.state, "\n  ".join(lines), found.cell, slips[0] if len(slips) == 1 else None)
 
     @property
@@ -191,6 +199,8 @@ class Function:
     axes: tuple
     sheet: Callable | None
     call: Callable | None
+    inputs_as: Callable | None = field(default=None, kw_only=True)
+    gives: str = field(default="your function gives", kw_only=True)
 
     def judge(self, answer):
         if is_blank(answer):
@@ -198,7 +208,7 @@ class Function:
         call = self.call
         if type(answer) is _Ours:
             answer, call = answer.function, None
-        if call is None and not callable(answer):
+        if not callable(answer):
             return Finding(
                 "wrong", f"A function is wanted here (its name, without brackets); that is {name_of(answer)}."
             )
@@ -217,10 +227,11 @@ class Function:
             return Finding("right")
         slip = next((slip for slip in self.slips if self._explains(slip, runs)), None)
         inputs, wanted, given = runs[wrong[0]]
-        finding = _report(given, wanted, self, slip, owner="your function gives")
+        finding = _report(given, wanted, self, slip, owner=self.gives)
         tried = "With the numbers of the sheet" if self.sheet and wrong[0] == 0 else "With random inputs"
-        said = finding.text if self.names else finding.text[:1].lower() + finding.text[1:]  # a name keeps its capital
-        text = f"{tried}{_shapes(inputs)}: {said}"
+        tried = self.inputs_as(*inputs) if self.inputs_as else tried + _shapes(inputs)
+        keeps = self.names and not finding.text.startswith("In ")  # a name keeps its capital
+        text = f"{tried}: {finding.text if keeps else finding.text[:1].lower() + finding.text[1:]}"
         return Finding("wrong", text, finding.cell, finding.slip)
 
     def _all_inputs(self):
@@ -301,6 +312,8 @@ def _call(answer, call, inputs):
         return (answer(*inputs) if call is None else call(answer, *inputs)), None
     except KeyboardInterrupt:
         raise
+    except Unreadable as reason:  # from `call`: the answer did return
+        return None, Finding("wrong", _sentence(f"What your function returns cannot be used: {reason}"))
     except BaseException as error:  # noqa: BLE001 (even SystemExit: a check never stops the notebook)
         if _unfinished(answer, error):
             return None, Finding("not done", f"A part of it is still to be written ({describe(error)}).")

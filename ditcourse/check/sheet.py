@@ -150,6 +150,7 @@ def cell_number(text):
 PAGES = {
     "01_backwards": "backwards", "04_counting": "counting", "05_step": "step", "06_cut": "patches",
     "07_steer": "steer", "08_look": "look", "09_block": "block", "10_learn": "learn",
+    "12_squeeze": "squeeze",
 }  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def test_slips_in_a_learners_own_words(id, answer, slip, capsys):
 
 def test_a_wrong_letter_is_named_while_another_is_left(capsys):
     verdict = check("5.5", (6, ..., 5))
-    assert verdict.state == "not done" and "1 of 3 cells left.\n  In a: you have 6. " in verdict.message
+    assert verdict.state == "not done" and "1 of 3 answers left.\n  In a: you have 6. " in verdict.message
     assert "numbered from 1 to 6" in check("5.5", (2, 9, 5)).message
 
 

@@ -118,7 +118,7 @@ def test_every_wrong_letter_gets_its_own_reason_whatever_the_others_are(id):
             answer[at] = number
             finding = judge(id, answer)
             assert (finding.state, finding.slip) == ("not done", f"{name}: {number}")
-            assert finding.text == f"{len(names) - 1} of {len(names)} cells left.\n  {reasons(id, answer)[0]}"
+            assert finding.text == f"{len(names) - 1} of {len(names)} answers left.\n  {reasons(id, answer)[0]}"
         finding = judge(id, {**dict(zip(names, right, strict=True)), name: 17})
         assert (finding.state, finding.slip) == ("wrong", None)
         assert finding.text == (

@@ -71,3 +71,10 @@ def test_runs_side_by_side_differ_in_colour_and_dash_and_a_stopped_one_has_a_cro
 def test_too_few_or_too_many_runs_are_refused(curves):
     with pytest.raises(ValueError, match="curves"):
         plot_runs(curves)
+
+
+def test_a_small_range_has_ticks_too():
+    for losses in ([2.0, 0.6], [0.3, 0.7], [1.6, 0.02]):
+        (ax,) = plot_runs({"a": losses}).axes
+        low, high = ax.get_ylim()
+        assert sum(low <= tick <= high for tick in ax.get_yticks()) >= 4

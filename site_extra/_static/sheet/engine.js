@@ -269,7 +269,9 @@
         return ["transposed", "rows and columns have changed places"];
     for (const [name, says, values] of carried(board, part))
       if (share(board, part, own, wrong, values) === 1) return [name, says];
-    const found = alternatives(part.formula, board.have).filter(([, , values]) =>
+    const single = part.slips.filter((slip) => slip.cell)
+      .map((slip) => [slip.name, slip.says, evaluate(slip.formula, board.have)]);
+    const found = [...alternatives(part.formula, board.have), ...single].filter(([, , values]) =>
       cells(wrong).every(([i, j]) => close(own[i][j], values[i][j])));
     const different = new Set(found.map(([, says]) => says)).size;
     return different === 1 || different === 2 ? told(found.map(([name, says]) => [says, name])) : null;
