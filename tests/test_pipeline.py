@@ -98,9 +98,8 @@ def test_shipped_files_are_within_budget():
 def test_command_writes_a_clip_that_follows_its_prompt(tmp_path):
     out = tmp_path / "clip.webp"
     result = CliRunner().invoke(main, ["sample", "a red circle moves left", "--out", str(out)])
-    assert result.exit_code == 0 and "shape circle, colour red, direction left; the prompt is followed" in result.output, (
-        result.output
-    )
+    said = "the oracle reads shape circle, colour red, direction left; the prompt is followed"
+    assert result.exit_code == 0 and said in result.output, result.output
     assert out.read_bytes()[8:12] == b"WEBP"
 
 
