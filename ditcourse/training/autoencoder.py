@@ -51,7 +51,8 @@ class AutoencoderTrainer:
     """draw(count, generator) -> clips. `run(until)` may be called again to go on; `ema` is what to keep.
 
     The weights of the residual blocks are trained with Muon (Jordan and others 2024), which steps equally far in every
-    direction of a matrix; everything else with AdamW. On this model 400 steps of it were worth 2,500 of AdamW alone.
+    direction of a matrix; everything else with AdamW. In a run of 400 steps (batch 2, seed 0, one core) that gave
+    27.9 decibels on 16 unseen clips, AdamW for everything 24.0; a step took 0.64 and 0.58 seconds.
     """
 
     def __init__(

@@ -1,7 +1,4 @@
-"""The autoencoder's present weights: their record, and the same measured again on fresh clips.
-
-They are a first training, below the aims (32 decibels, the oracle right on 99 % of what was rebuilt).
-"""
+"""The autoencoder that ships: its record, measured again on fresh clips, and what it does not spoil."""
 
 import hashlib
 import json
@@ -12,7 +9,8 @@ import torch
 
 from ditcourse.pipeline import load_autoencoder
 from ditcourse.training.autoencoder import psnr
-from ditcourse.world import sky, sky_words
+from ditcourse.world import SKY, sky, sky_words
+from ditcourse.world.sky_oracle import read
 
 FOLDER = resources.files("ditcourse") / "weights" / "vae"
 
@@ -37,15 +35,23 @@ def test_the_record_and_a_fresh_measurement_agree(rebuilt):
     assert record["parameters"]["decoder"] <= 2_000_000
 
 
-def test_no_worse_than_28_decibels(rebuilt):
+def test_at_least_32_decibels_on_compositions_that_it_never_saw(rebuilt):
     _, clips, _, again = rebuilt
-    assert psnr(again, clips).mean() >= 28
+    assert psnr(again, clips).mean() >= 32
 
 
 def test_latents_are_normalised(rebuilt):
     _, _, latents, _ = rebuilt
     assert latents.shape == (96, 4, 4, 16, 16)
     assert latents.mean((0, 2, 3, 4)).abs().max() < 0.25 and (latents.std((0, 2, 3, 4)) - 1).abs().max() < 0.25
+
+
+def test_the_oracle_reads_the_same_from_what_was_rebuilt(rebuilt):
+    picks, _, _, again = rebuilt
+    readings = read(again)
+    for column, (name, values) in enumerate(SKY.attributes.items()):
+        right = [r.values[name] == values[k] for r, k in zip(readings, picks[:, column].tolist(), strict=True)]
+        assert sum(right) / len(right) >= 0.97, name  # 96 clips; the record has 99 % on many more
 
 
 def test_a_picture_is_its_frame_four_times():
