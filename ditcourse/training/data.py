@@ -67,13 +67,13 @@ def sky_latents(
 
     draw(batch, generator) -> latents (batch, 4, 4, 16, 16) and token numbers (batch, 10). The sentences are drawn
     anew each time, so a clip is described in many ways. The autoencoder is only read. The first clips are the same for
-    every count. With keep the latents are written to that file, and read from it the next time if they are of the same
-    clips and the same autoencoder.
+    every count. With keep the latents are written to that file, and read from it the next time if it holds as many of
+    the same clips by the same autoencoder, or more.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    facts = {"count": str(count), "seed": str(seed), "split": split, "autoencoder": _fingerprint(autoencoder)}
-    found = _kept(keep, facts)
+    facts = {"seed": str(seed), "split": split, "autoencoder": _fingerprint(autoencoder)}
+    found = _kept(keep, facts, count)
     if found is None:
         found = encoded(autoencoder.to(device), count, seed, split, progress)
         if keep is not None:
@@ -110,11 +110,12 @@ def _fingerprint(model: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _kept(path: Path | None, facts: dict[str, str]) -> dict[str, Tensor] | None:
-    """What the file holds, if it is of these facts."""
+def _kept(path: Path | None, facts: dict[str, str], count: int) -> dict[str, Tensor] | None:
+    """The first rows of what the file holds, if it is of these facts and has so many."""
     if path is None or not path.is_file():
         return None
     with safe_open(path, "pt") as file:
-        if file.metadata() != facts:
+        rows = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+        if file.metadata() != facts or any(row.get_shape()[0] < count for row in rows.values()):
             return None
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+        return {name: row[:count] for name, row in rows.items()}

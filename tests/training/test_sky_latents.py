@@ -62,6 +62,9 @@ def test_kept_latents_are_read_again_if_they_are_of_these_clips_and_weights(auto
     one, other = (draw(3, torch.Generator().manual_seed(2)) for draw in (first, again))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert keep.stat().st_mtime_ns == written
+    fewer = sky_latents(blind, 4, seed=1, keep=keep)(9, torch.Generator().manual_seed(3))[0]
+    wanted = sky_latents(autoencoder, 4, seed=1)(9, torch.Generator().manual_seed(3))[0]
+    assert torch.equal(fewer, wanted) and keep.stat().st_mtime_ns == written
     for changed in ({"seed": 2}, {"count": 7}, {"split": "held-out"}):
         with pytest.raises(AssertionError, match="encoded again"):
             sky_latents(blind, **{"count": 6, "seed": 1, "keep": keep} | changed)
