@@ -57,9 +57,8 @@ def save(trainer: AutoencoderTrainer, path: Path) -> None:
     """Everything that a stopped run needs, in one file that is whole or not there."""
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in trainer.ema.state_dict().items()}
-    for name, optimizer in trainer.optimizers.items():
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"{name}.{number}.{k}": v for k, v in state.items()}
+    for number, state in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
     tensors |= {"dice": trainer.generator.get_state(), "errors": trainer.errors[: trainer.step].cpu()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in tensors.items()}, path.with_suffix(".part"))
@@ -72,12 +71,12 @@ def load(trainer: AutoencoderTrainer, path: Path) -> None:
     part = lambda name: {k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)}  # noqa: E731
     trainer.model.load_state_dict(part("model."))
     trainer.ema.load_state_dict(part("ema."))
-    for name, optimizer in trainer.optimizers.items():
-        state: dict = {}
-        for key, value in part(f"{name}.").items():
-            number, what = key.split(".", 1)
-            state.setdefault(int(number), {})[what] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    state: dict = {}
+    for key, value in part("optimizer.").items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = value
+    groups = trainer.optimizer.state_dict()["param_groups"]
+    trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
     trainer.generator.set_state(tensors["dice"])
     trainer.step = len(tensors["errors"])
     trainer.errors[: trainer.step] = tensors["errors"]

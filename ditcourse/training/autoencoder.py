@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ditcourse.model.autoencoder import Autoencoder, ResBlock
+from ditcourse.training.muon import MuonAdamW
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,7 @@ class AutoencoderTrainer:
         self.matrices = [_as_matrix(weight.detach()) for weight in self.blocks]  # the same memory: Muon wants matrices
         blocks = {id(weight) for weight in self.blocks}
         rest = [weight for weight in self.model.parameters() if id(weight) not in blocks]
-        self.optimizers = {"adamw": torch.optim.AdamW(rest, lr=config.learning_rate, weight_decay=0.0)}
-        if self.matrices:
-            self.optimizers["muon"] = torch.optim.Muon(
-                self.matrices, lr=config.learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-            )
+        self.optimizer = MuonAdamW(self.matrices, rest, lr=config.learning_rate, betas=(0.9, 0.999))
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
         self.errors = torch.zeros(config.steps, device=device)  # one tensor: thousands of small ones split the heap up
@@ -104,10 +101,9 @@ class AutoencoderTrainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm, error_if_nonfinite=True)
         for matrix, weight in zip(self.matrices, self.blocks, strict=True):
             matrix.grad = _as_matrix(weight.grad)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = self.config.learning_rate_at(self.step)
-            optimizer.step()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate_at(self.step)
+        self.optimizer.step()
         self.model.zero_grad(set_to_none=True)
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():

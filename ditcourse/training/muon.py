@@ -14,16 +14,16 @@ class MuonAdamW(torch.optim.Optimizer):
     the matrix can turn (Jordan and others 2024, https://kellerjordan.github.io/posts/muon/). Its step is scaled to
     the size of AdamW's (Liu and others 2025, 2502.16982), so both take the same learning rate.
 
-    matrices: weights (O, I); others: all other weights. betas and fused are AdamW's.
+    matrices: weights (O, I), none is allowed; others: all other weights. betas and fused are AdamW's.
     """
 
     def __init__(
         self, matrices: list, others: list, lr: float, weight_decay: float = 0.0, betas=(0.9, 0.95), fused=None
     ):
-        self.parts = (
-            torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=lr, weight_decay=weight_decay, betas=betas, fused=fused),
-        )
+        self.parts = [torch.optim.AdamW(others, lr=lr, weight_decay=weight_decay, betas=betas, fused=fused)]
+        if matrices:
+            muon = torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            self.parts.insert(0, muon)
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         self._share()
 

@@ -8,7 +8,7 @@ from ditcourse.world import sky as _sky
 from ditcourse.world import sky_oracle as _sky_oracle
 from ditcourse.world import sky_words as _sky_words
 from ditcourse.world.oracle import read
-from ditcourse.world.prompts import ATTRIBUTES, MAX_WORDS, VOCABULARY, caption, captions, parse
+from ditcourse.world.prompts import ATTRIBUTES, MAX_WORDS, VOCABULARY, captions, parse
 from ditcourse.world.scene import CLIP_SIZE, random_clips, render
 from ditcourse.world.world import Reading, World
 
@@ -19,7 +19,6 @@ MINI = World(
     MAX_WORDS,
     CLIP_SIZE,
     captions,
-    lambda values: caption(**values),
     parse,
     render,
     random_clips,
@@ -32,7 +31,6 @@ SKY = World(
     _sky_words.MAX_WORDS,
     _sky.CLIP_SIZE,
     _sky_words.captions,
-    _sky_words.caption,
     _sky_words.parse,
     _sky.render,
     _sky.random_clips,

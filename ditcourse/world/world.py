@@ -29,7 +29,7 @@ class World:
     """A captioned video world.
 
     render(prompts, generator) -> clips (B, 3, T, H, W) in [-1, 1]; random_clips(count, generator) -> clips, prompts;
-    parse(prompt) -> {attribute: value} of what it names; caption is the way back; read(clips) -> a Reading of each.
+    parse(prompt) -> {attribute: value} of what it names; read(clips) -> a Reading of each.
     """
 
     name: str
@@ -38,7 +38,6 @@ class World:
     max_words: int
     clip_size: tuple[int, int, int, int]  # C, T, H, W
     captions: Callable[..., list[str]]
-    caption: Callable[[dict[str, str]], str]
     parse: Callable[[str], dict[str, str]]
     render: Callable[..., Tensor]
     random_clips: Callable[..., tuple[Tensor, list[str]]]

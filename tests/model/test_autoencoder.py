@@ -155,7 +155,7 @@ def test_muon_trains_the_blocks_and_adamw_the_rest():
             continue
         values = torch.linalg.svdvals(moved / (1e-3 * 0.2 * max(moved.shape) ** 0.5))
         assert values.max() < 1.3 and values.median() > 0.5, name
-    assert {id(p) for group in trainer.optimizers["adamw"].param_groups for p in group["params"]} == {
+    assert {id(p) for p in trainer.optimizer.param_groups[1]["params"]} == {
         id(value) for name, value in trainer.model.named_parameters() if name not in inner
     }
 
